@@ -1,0 +1,192 @@
+"""Hugging Face folders: find them, read weights from safetensors only, compare every key, write them back whole.
+
+Strict on purpose: a key that is missing or unexpected is an error that names it. Only task heads that an encoder
+has no use for are left out, and only by the names in `HEAD_PREFIXES`. No pickle, no remote code.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import Errors
+from .mlm import ModernBertForMaskedLM
+from .modernbert import ModernBertSettings
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+
+# Where a checkpoint keeps its encoder, and which heads may stand beside it.
+BASE_PREFIXES = ("model.", "bert.", "roberta.", "longformer.", "electra.", "deberta.", "distilbert.", "mpnet.")
+HEAD_PREFIXES = (
+    *("head.", "decoder.", "classifier.", "cls.", "lm_head.", "pooler.", "qa_outputs.", "score."),
+    *("generator_predictions.", "discriminator_predictions.", "mask_predictions.", "vocab_transform."),
+    *("vocab_layer_norm.", "vocab_projector.", "pre_classifier."),
+)
+# Buffers that old checkpoints stored; they follow from the config.
+BUFFER_NAMES = ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
+# Names of layer-norm parameters in checkpoints converted from TensorFlow.
+RENAMES = ((".gamma", ".weight"), (".beta", ".bias"))
+
+
+def resolve_folder(source: str | Path) -> Path:
+    """Return the local folder of an encoder: the folder itself, or the hub's snapshot of a hub name.
+
+    source (str | Path): a local folder, or a hub name such as "thomas-sounack/BioClinical-ModernBERT-base".
+    RAISES (ValueError): BC104 if it is neither a folder with a config.json nor to be had from the hub.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        if not (folder / CONFIG).is_file():
+            raise ValueError(Errors.BC104.format(source=source, why=f"the folder has no {CONFIG}"))
+        return folder
+    name = str(source)
+    if name.count("/") > 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
+        raise ValueError(Errors.BC104.format(source=source, why="no such folder"))
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except Exception as error:  # the hub client raises many kinds; all mean that it cannot be had
+        why = f"not a local folder, and the hub did not give it ({type(error).__name__})"
+        raise ValueError(Errors.BC104.format(source=source, why=why)) from error
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read config.json. RAISES (ValueError): BC105 if it is not a JSON object."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(Errors.BC105.format(file=folder / CONFIG, why=f"line {error.lineno}: not JSON")) from error
+    if not isinstance(config, dict):
+        raise ValueError(Errors.BC105.format(file=folder / CONFIG, why="not a JSON object"))
+    return config
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Read all tensors of a folder, sharded or not.
+
+    RAISES (ValueError): BC106 if the folder has no safetensors file, BC105 if one is damaged.
+    """
+    if (folder / WEIGHTS).is_file():
+        files = [folder / WEIGHTS]
+    elif (folder / INDEX).is_file():
+        shards = json.loads((folder / INDEX).read_text(encoding="utf8"))["weight_map"].values()
+        files = [folder / name for name in sorted(set(shards))]
+    else:
+        raise ValueError(Errors.BC106.format(folder=folder))
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            tensors.update(load_file(file))
+        except (SafetensorError, FileNotFoundError) as error:
+            raise ValueError(Errors.BC105.format(file=file, why=str(error))) from error
+    return tensors
+
+
+def load_strictly(
+    module: nn.Module, tensors: dict[str, Tensor], source: str | Path, optional: Iterable[str] = ()
+) -> None:
+    """Put tensors into a module whose keys they must match exactly, heads and stored buffers left aside.
+
+    optional (Iterable[str]): keys that may be missing.
+    RAISES (ValueError): BC107 naming missing, unexpected and misshapen keys.
+    """
+    wanted = module.state_dict()
+    found: dict[str, Tensor] = {}
+    unexpected = []
+    for key, tensor in tensors.items():
+        name = _own_name(key, wanted)
+        if name in wanted:
+            found[name] = tensor
+        elif not name.startswith(HEAD_PREFIXES) and not name.endswith(BUFFER_NAMES):
+            unexpected.append(key)
+    missing = sorted(set(wanted) - set(found) - set(optional))
+    shapes = [
+        f"{name} {tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
+        for name, tensor in found.items()
+        if tensor.shape != wanted[name].shape
+    ]
+    if missing or unexpected or shapes:
+        raise ValueError(
+            Errors.BC107.format(
+                source=source, missing=_some(missing), unexpected=_some(sorted(unexpected)), shapes=_some(shapes)
+            )
+        )
+    module.load_state_dict({name: tensor.to(torch.float32) for name, tensor in found.items()}, strict=False)
+
+
+def _own_name(key: str, wanted: dict[str, Tensor]) -> str:
+    for old, new in RENAMES:
+        if key.endswith(old):
+            key = key[: -len(old)] + new
+    if key in wanted:
+        return key
+    for prefix in BASE_PREFIXES:
+        if key.startswith(prefix):
+            return key[len(prefix) :]
+    return key
+
+
+def _some(names: list[str], limit: int = 8) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def state_to_bytes(module: nn.Module) -> bytes:
+    """Serialise a module's weights as safetensors bytes."""
+    from safetensors.torch import save
+
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+    return save(state, metadata={"format": "pt"})
+
+
+def state_from_bytes(module: nn.Module, data: bytes, source: str) -> None:
+    """Load `state_to_bytes` back, strictly. RAISES (ValueError): BC105, BC107."""
+    try:
+        tensors = load_safetensors(data)
+    except SafetensorError as error:
+        raise ValueError(Errors.BC105.format(file=source, why=str(error))) from error
+    load_strictly(module, tensors, source)
+
+
+def load_masked_lm(source: str | Path) -> ModernBertForMaskedLM:
+    """Load a ModernBERT folder with its masked-language-model head.
+
+    RAISES (ValueError): BC103 … BC107.
+    """
+    folder = resolve_folder(source)
+    model = ModernBertForMaskedLM(ModernBertSettings.from_config(read_config(folder)))
+    # The decoder's weight is the embedding matrix; folders leave it out.
+    load_strictly(model, read_weights(folder), folder, optional=["decoder.weight"])
+    return model
+
+
+def save_folder(model: ModernBertForMaskedLM, folder: str | Path) -> None:
+    """Write config.json and model.safetensors as transformers lays them out, each moved into place when whole.
+
+    The tokenizer's files are the tokenizer's to write (`PieceTokenizer.save`).
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+        if name != "decoder.weight"
+    }
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as aside:
+        save_file(state, Path(aside) / WEIGHTS, metadata={"format": "pt"})
+        config = json.dumps(model.settings.to_config(), indent=2, sort_keys=True) + "\n"
+        (Path(aside) / CONFIG).write_text(config, encoding="utf8")
+        for name in (WEIGHTS, CONFIG):
+            (Path(aside) / name).chmod(0o644)
+            os.replace(Path(aside) / name, folder / name)

@@ -1,0 +1,1 @@
+"""Thinc glue: the packed transformer as a Thinc model, and the heads that read it."""

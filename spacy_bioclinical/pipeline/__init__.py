@@ -1,0 +1,1 @@
+"""spaCy components: the shared transformer and the heads that listen to it."""
