@@ -48,11 +48,184 @@ class Errors(metaclass=_WithCode):
     # --- BC2xx pieces --------------------------------------------------------------------------------------
 
     # --- BC3xx models and pipeline: transformer --------------------------------------------------------------
+    BC301 = (
+        "The transformer has no encoder yet. Name one in the config under [initialize.components.transformer."
+        "encoder_loader]: @misc = \"spacy-bioclinical.EncoderFolder.v1\" and name = FOLDER_OR_HUB_NAME, then call "
+        "nlp.initialize() or `spacy train`; or load a trained pipeline with spacy.load()."
+    )
+    BC302 = (
+        "A context of {given} pieces is out of range: this encoder takes {least} to {most} pieces, special pieces "
+        "included. Change `context` under [components.transformer.model], or leave it at null for the encoder's own."
+    )
+    BC303 = (
+        "The tokenizer has ids up to {tokenizer}, the encoder only {encoder} embeddings. Tokenizer and weights do not "
+        "belong together; copy both from the same folder."
+    )
+    BC304 = (
+        "The device '{given}' is not there. Use device = \"cpu\", or \"auto\" to take a GPU where there is one; "
+        "check `python -c \"import torch; print(torch.cuda.device_count())\"`."
+    )
+    BC305 = (
+        "An overlap of {given} pieces does not fit windows of {capacity} pieces of text. Lower `overlap` under "
+        "[components.transformer.model]; a quarter of the context is plenty."
+    )
+    BC306 = (
+        "The hidden states of this document were freed after the last component had read them. To keep them in "
+        "nlp.pipe, load with config={\"components.transformer.keep_hidden\": True}, or call nlp(text) for one document."
+    )
+    BC307 = (
+        "Document {index} of the batch (id {id}) has {n_pieces} pieces, the window holds {capacity}. Set on_overflow = "
+        "\"window\" under [components.transformer.model] to read it in several windows, or split the document."
+    )
+    BC308 = "max_batch_pieces must be at least 1, not {given}. It is the budget of pieces for one forward pass."
 
     # --- BC4xx heads, evaluation -----------------------------------------------------------------------------
 
     # --- BC5xx command line, configs, project ------------------------------------------------------------------
 
+    BC501 = "Overlay '{path}' does not exist. Overlays of this project lie in configs/; list the files with `ls configs/*`."
+    BC502 = (
+        "Overlay '{path}' is not a readable config: {reason} "
+        "Each section must appear once, each key once in its section; values are JSON. Correct the file at that line."
+    )
+    BC503 = (
+        "{path}: section [{section}] is not one that spaCy knows. {hint}Known: {known}. "
+        "Rename the section, or put what belongs to it under one of these."
+    )
+    BC504 = (
+        "Overlay '{path}' includes itself: {circle}. Take one of these names out of `include` in section [compose]."
+    )
+    BC505 = (
+        "Overlay '{path}': section [compose] may hold one key only, a list of paths relative to this file: "
+        'include = ["../base.cfg"]. Correct that section.'
+    )
+    BC506 = (
+        "'{key}' is a section in one overlay and a single value in another ({first}; {second}). "
+        "Make both a section, or both a value."
+    )
+    BC507 = (
+        "nlp.pipeline is {pipeline} but the components are {components} (from {sources}). Each name in the pipeline needs "
+        "one section [components.NAME] and the other way round; usually a head is missing: add configs/head/ner_bio.cfg."
+    )
+    BC508 = (
+        "The composed config does not hold together ({sources}). spaCy says: {reason} "
+        "Correct the overlay that sets this value; `compose … --output -` shows the whole config once it fits."
+    )
+    BC509 = (
+        "'{key}' (set by {source}) is not a setting that its section takes, spaCy would drop it without a word. {hint}"
+        "Correct the name or take the line out."
+    )
+    BC510 = (
+        "'{key}' is not set. Pass it to compose: {option}, or set it in an overlay."
+    )
+    BC511 = (
+        "GPU {gpu_id} was asked for, but torch {torch} sees {n_devices} CUDA devices. Use --gpu-id -1 for the CPU, "
+        "or install a build of torch for this machine's driver; `python -m spacy bioclinical info` shows what torch sees."
+    )
+    BC512 = (
+        "`{command}` ended with exit code {code}. Its own messages stand above; correct that and run the same command again."
+    )
+    BC513 = (
+        "'{path}' does not hold {what}. Run the project command that makes it: python -m spacy project run {step}"
+    )
+    BC514 = (
+        "Pipeline '{name}' gives other output after installation than before packaging: document {doc_id}, {what}. "
+        "Build the packages again from the same model (python -m spacy project run all --force); if it stays so, a "
+        "setting that shapes the output is not saved with the pipeline."
+    )
+    BC515 = (
+        "No words per second in what `spacy benchmark speed` printed for '{model}' (exit code {code}). "
+        "Run the command by hand to see why: python -m spacy benchmark speed {model} {corpus}"
+    )
+    BC516 = (
+        "spacy-bioclinical is not installed in this environment, so its requirements are not known. "
+        "Install it first: python -m pip install -e ."
+    )
+
     # --- BC6xx corpora -----------------------------------------------------------------------------------------
+    BC601 = (
+        "Span {index} of record '{record}' ({start}-{end}) does not lie in its text, which has {length} characters. "
+        "Offsets count characters (code points), start at 0, and the end is one past the last character. "
+        "Source: {where}. Check how the offsets were made (bytes instead of characters? another line ending?)."
+    )
+    BC602 = (
+        "The text of record '{record}' holds half of a surrogate pair at character {offset}, which is no character "
+        "and cannot be stored. Source: {where}. Re-export the text as UTF-8, or repair it with "
+        "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
+    )
+    BC603 = (
+        "Two records have the id '{record}'. Ids must differ, or predictions and reports cannot be traced back. "
+        "Rename one file, or give each JSONL line its own \"id\"."
+    )
+    BC604 = (
+        "{path}, line {line}: {columns} column(s), but the token is read from column {token_column} and the tag from "
+        "column {tag_column}. Columns are separated by a tab (or else by white space) and counted from 0, from the "
+        "end when negative. Set --token-column and --tag-column."
+    )
+    BC605 = (
+        "{path}, line {line}: the tag is neither O nor a prefix of the scheme {scheme} followed by '-' and a label. "
+        "If the tag stands in another column, set --tag-column; if the scheme is another one, set --scheme."
+    )
+    BC606 = (
+        "{path}, line {line}: a tag continues an entity that was never begun. "
+        "Choose --repair open (it begins one) or --repair drop (it is left out and counted)."
+    )
+    BC607 = (
+        "{path}, line {line}: not a line of the brat standoff format ({why}). "
+        "An entity reads: id TAB label start end TAB mention, as written by brat."
+    )
+    BC608 = (
+        "{path}, line {line}: the mention written there is not what stands at {offsets} of {text_path} "
+        "(counted in characters; line endings and byte order mark were tried both ways). "
+        "The two files do not belong together, or one was changed after annotating: restore the pair."
+    )
+    BC609 = (
+        "{path}: its partner {partner} is missing. brat needs a .txt and an .ann of the same name "
+        "(an empty .ann says: annotated, nothing found). For texts without annotation choose --missing-ann skip."
+    )
+    BC610 = (
+        "{path}, line {line}: {why}. A line reads "
+        '{{"id": "n1", "text": "…", "spans": [{{"start": 0, "end": 4, "label": "name"}}], "cats": {{"LABEL": 1}}}}; '
+        "id, spans, cats and labels may be left out."
+    )
+    BC611 = "{path} is not UTF-8 text (byte {offset}). Convert it first, for instance: iconv -f LATIN1 -t UTF-8."
+    BC612 = "No record was found in {where}. Check the path and --format; nothing was written."
+    BC613 = (
+        "There is no corpus '{name}'. Known: {known}. `python -m corpus_scripts.convert list` tells about each; "
+        "for files of your own use `python -m corpus_scripts.convert files --format …`."
+    )
+    BC614 = (
+        "The corpus '{name}' has no {expected} in {folder}. Expected layout: {layout}. Access: {access}. "
+        "Give the folder that holds these with --input."
+    )
+    BC615 = (
+        "{lost} of {total} annotated spans of {name} could not be kept ({reasons}), more than the {limit:.2%} allowed. "
+        "Nothing was written. Look at the source, or allow it with --max-loss."
+    )
+    BC616 = (
+        "Cannot split {total} documents ({groups} groups) into dev={dev} and test={test}: {why}. "
+        "Give fractions that add up to less than 1, and enough documents for one in each part."
+    )
+    BC617 = (
+        "Record '{record}' has no valid {field}: {why}. Source: {where}. "
+        "A record is Record(id, text, spans, labels, meta); see corpus_scripts/record.py."
+    )
+    BC618 = (
+        "Span {index} of record '{record}' ({start}-{end}) begins or ends with white space. Source: {where}. "
+        "Trim it in the source, or let the conversion trim and count it."
+    )
+    BC619 = (
+        "Record '{record}' cannot be written as {format}: {why}. Change the record before writing it."
+    )
+    BC620 = "{path} is not a .spacy file written by this project or by `spacy convert` ({why})."
+    BC621 = (
+        "Cannot guess the format of {path}. Give --format conll, brat or jsonl "
+        "(guessed from: a folder or .txt/.ann; .jsonl; .tsv, .conll, .iob, .bio; each also as .gz or .xz)."
+    )
+    BC622 = "{option} is '{value}', but must be {expected}."
+    BC623 = (
+        "Record '{record}' has the label '{label}', which is not among the labels given. "
+        "Add it to --labels, or check its spelling in the source."
+    )
 
     # --- BC7xx pretraining -------------------------------------------------------------------------------------

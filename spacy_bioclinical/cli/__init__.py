@@ -1,0 +1,6 @@
+"""The commands `python -m spacy bioclinical …`. Light: spaCy imports it on each command line."""
+
+from spacy_bioclinical.cli import compose
+from spacy_bioclinical.cli._app import bioclinical
+
+__all__ = ["bioclinical", "compose"]

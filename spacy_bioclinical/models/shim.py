@@ -1,0 +1,262 @@
+"""The Thinc shim around an encoder and its tokenizer: compute, train, serialise. Safetensors inside, never pickle.
+
+Differs from Thinc's PyTorchShim where clinical pipelines need it: bf16 on CPU and CUDA, a GPU without cupy,
+averaged weights that work, and settings (context, overlap, kernel, precision …) that travel with the weights.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import srsly
+import torch
+from numpy.typing import NDArray
+from thinc.api import CupyOps, Optimizer, get_current_ops, get_torch_default_device
+from thinc.shims.shim import Shim
+from torch import Tensor
+
+from ..encoder import Encoder, encoder_from_config
+from ..encoder.checkpoint import state_from_bytes, state_to_bytes
+from ..encoder.foreign import ForeignEncoder
+from ..errors import Errors
+from ..pieces.tokenizer import PieceTokenizer
+
+# What shapes the result and therefore travels with the weights. None in a config means "as stored, else this".
+DEFAULTS: dict[str, Any] = {
+    "context": None,
+    "overlap": 128,
+    "on_overflow": "window",
+    "kernel": "auto",
+    "precision": "fp32",
+}
+
+
+class EncoderShim(Shim):
+    """Holds an encoder with its tokenizer and settings.
+
+    chosen (dict): settings given in the config; they win over stored ones. Keys of `DEFAULTS`.
+    device (str): "auto", "cpu", "cuda" or "cuda:N"; where the encoder computes. Never stored.
+    """
+
+    _tokenizer: PieceTokenizer | None = None
+
+    def __init__(self, chosen: dict[str, Any], device: str = "auto"):
+        super().__init__(None, dict(DEFAULTS))
+        self.chosen = {key: value for key, value in chosen.items() if value is not None}
+        self.device_name = device
+        self.cfg.update(self.chosen)
+        self.averaged: dict[str, Any] = {}
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether weights are there."""
+        return self._model is not None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder. RAISES (ValueError): BC301 before initialisation."""
+        if self._model is None:
+            raise ValueError(Errors.BC301)
+        return self._model
+
+    @property
+    def tokenizer(self) -> PieceTokenizer:
+        """The encoder's tokenizer. RAISES (ValueError): BC301 before initialisation."""
+        if self._tokenizer is None:
+            raise ValueError(Errors.BC301)
+        return self._tokenizer
+
+    @property
+    def context(self) -> int:
+        """Most pieces of one window, special pieces included."""
+        return self.cfg["context"] or self.encoder.context
+
+    @property
+    def capacity(self) -> int:
+        """Most pieces of text in one window."""
+        return self.context - len(self.tokenizer.prefix_ids) - len(self.tokenizer.suffix_ids)
+
+    def set_encoder(self, encoder: Encoder, tokenizer: PieceTokenizer) -> None:
+        """Take an encoder with its tokenizer, on the device and in the precision that the settings ask for.
+
+        RAISES (ValueError): BC302 if the context is out of range, BC303 if the tokenizer has ids that the encoder
+            lacks, BC102 for an unknown kernel or precision, BC304 if the device is not there.
+        """
+        n_special = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
+        context = self.cfg["context"]
+        if context is not None and not n_special < context <= encoder.context:
+            raise ValueError(Errors.BC302.format(given=context, least=n_special + 1, most=encoder.context))
+        if self.cfg["on_overflow"] not in ("window", "error"):
+            raise ValueError(
+                Errors.BC102.format(what="on_overflow", given=self.cfg["on_overflow"], known="window, error")
+            )
+        capacity = (context or encoder.context) - n_special
+        if not 0 <= self.cfg["overlap"] < capacity:
+            raise ValueError(Errors.BC305.format(given=self.cfg["overlap"], capacity=capacity))
+        n_ids = encoder.config.get("vocab_size")
+        if isinstance(n_ids, int) and tokenizer.vocab_size > n_ids:
+            raise ValueError(Errors.BC303.format(tokenizer=tokenizer.vocab_size, encoder=n_ids))
+        encoder.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
+        self._model = encoder.to(torch_device(self.device_name)).eval()
+        self._tokenizer = tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder's weights are."""
+        return next(self.encoder.parameters()).device
+
+    def __call__(
+        self, inputs: tuple[NDArray, list[int], int], is_train: bool
+    ) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Encode windows; see `predict` and `begin_update`."""
+        return self.begin_update(inputs) if is_train else (self.predict(inputs), lambda d_rows: None)
+
+    def predict(self, inputs: tuple[NDArray, list[int], int]) -> Tensor:
+        """Encode without gradients, a bounded number of pieces at a time.
+
+        inputs (tuple): piece ids (T,) of all windows, pieces of each window, budget of pieces for one forward pass.
+        RETURNS (Tensor): rows (T, D), fp32, on the encoder's device.
+        """
+        self.encoder.eval()
+        with torch.inference_mode():
+            return self._rows(*inputs)
+
+    def begin_update(self, inputs: tuple[NDArray, list[int], int]) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Encode with gradients; return rows and the callback that takes their gradient, (T, D)."""
+        self.encoder.train()
+        self.encoder.forget_casts()
+        with torch.enable_grad():
+            rows_TD = self._rows(*inputs)
+
+        def backprop(d_rows_TD: Tensor) -> None:
+            torch.autograd.backward([rows_TD], [d_rows_TD.to(rows_TD.device, rows_TD.dtype)])
+
+        return rows_TD, backprop
+
+    def _rows(self, ids: NDArray, lengths: list[int], budget: int) -> Tensor:
+        ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
+        rows, start = [], 0
+        for group in budget_groups(lengths, budget):
+            n_pieces = sum(group)
+            rows.append(self.encoder(ids_T[start : start + n_pieces], group))
+            start += n_pieces
+        if not rows:
+            return torch.zeros(0, self.encoder.width, device=self.device)
+        return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Let a Thinc optimizer change the weights in place, then clear the gradients."""
+        averages = optimizer.averages
+        for name, parameter in self.encoder.named_parameters():
+            if parameter.grad is None:
+                continue
+            key = (self.id, name)
+            weights, _ = optimizer(key, _to_xp(parameter.data), _to_xp(parameter.grad))
+            _copy_from_xp(parameter.data, weights)
+            parameter.grad = None
+            if averages is not None:
+                self.averaged[name] = key
+        self.encoder.forget_casts()
+
+    @contextlib.contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Compute with other weights for a while, such as an optimizer's averages: keys (shim id, parameter name)."""
+        given = {name: params[(self.id, name)] for name, _ in self._parameters() if (self.id, name) in params}
+        if not given:
+            yield
+            return
+        backup = {name: p.data.clone() for name, p in self._parameters() if name in given}
+        try:
+            for name, parameter in self._parameters():
+                if name in given:
+                    _copy_from_xp(parameter.data, given[name])
+            self.encoder.forget_casts()
+            yield
+        finally:
+            for name, parameter in self._parameters():
+                if name in backup:
+                    parameter.data.copy_(backup[name])
+            self.encoder.forget_casts()
+
+    def _parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return list(self._model.named_parameters()) if self._model is not None else []
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the encoder; called when Thinc's ops change. A device named in the config stays."""
+        if self._model is not None and self.device_name == "auto":
+            self._model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
+
+    def to_bytes(self) -> bytes:
+        """Serialise settings, config, tokenizer and weights."""
+        msg: dict[str, Any] = {"settings": self.cfg}
+        if self._model is not None:
+            msg["config"] = self.encoder.config
+            msg["tokenizer"] = self.tokenizer.to_bytes()
+            msg["weights"] = state_to_bytes(_weights_module(self.encoder))
+        return srsly.msgpack_dumps(msg)
+
+    def from_bytes(self, data: bytes) -> "EncoderShim":
+        """Restore `to_bytes`; settings given in the config win over stored ones.
+
+        RAISES (ValueError): BC105, BC107 for damaged data, and what `set_encoder` raises.
+        """
+        msg = srsly.msgpack_loads(data)
+        self.cfg = {**DEFAULTS, **msg["settings"], **self.chosen}
+        if "weights" in msg:
+            encoder = encoder_from_config(msg["config"])
+            state_from_bytes(_weights_module(encoder), msg["weights"], "the serialised pipeline")
+            self.set_encoder(encoder, PieceTokenizer.from_bytes(msg["tokenizer"]))
+        return self
+
+
+def budget_groups(lengths: list[int], budget: int) -> Iterator[list[int]]:
+    """Cut the windows' lengths into neighbouring groups of at most `budget` pieces (or one window)."""
+    group: list[int] = []
+    for length in lengths:
+        if group and sum(group) + length > budget:
+            yield group
+            group = []
+        group.append(length)
+    if group:
+        yield group
+
+
+def torch_device(name: str) -> torch.device:
+    """Turn a device setting into a device: "auto" follows Thinc's GPU, else takes CUDA if it is there, else the CPU.
+
+    RAISES (ValueError): BC304 if the device is not there.
+    """
+    if name == "auto":
+        chosen = get_torch_default_device()
+        if chosen.type == "cpu" and torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return chosen
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(Errors.BC304.format(given=name)) from error
+    if device.type == "cuda" and not (
+        torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    ):
+        raise ValueError(Errors.BC304.format(given=name))
+    return device
+
+
+def _weights_module(encoder: Encoder) -> torch.nn.Module:
+    return encoder.model if isinstance(encoder, ForeignEncoder) else encoder
+
+
+def _to_xp(tensor: Tensor) -> Any:
+    """View a tensor as the array that Thinc's optimizer works on: cupy on a GPU with cupy, else numpy."""
+    if tensor.device.type == "cuda" and isinstance(get_current_ops(), CupyOps):
+        import cupy
+
+        return cupy.from_dlpack(tensor.detach().contiguous())
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())
+
+
+def _copy_from_xp(tensor: Tensor, array: Any) -> None:
+    source = torch.as_tensor(array) if isinstance(array, np.ndarray) else torch.from_dlpack(array)
+    if source.data_ptr() != tensor.data_ptr():
+        tensor.copy_(source.reshape(tensor.shape))

@@ -1,0 +1,90 @@
+"""The BIO tagger: one linear layer from token vectors to a logit per tag. Beside an encoder it costs nothing.
+
+It returns logits, not probabilities: the component takes the softmax with its loss (one stable formula) and
+decodes under the BIO constraints (`models/viterbi.py`). Columns: O, B-0, I-0, B-1, I-1, …
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from spacy.tokens import Doc
+from thinc.api import Linear, Model, chain
+from thinc.types import Floats2d
+
+from spacy_bioclinical.models.head_dropout import head_dropout
+from spacy_bioclinical.models.label_rows import NEW_LABEL_BIAS, grow_labels
+
+
+def build_bio_tagger_v1(
+    *,
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    dropout: float = 0.0,
+    nO: int | None = None,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build the model of `bioclinical_ner`: token vectors, dropout, linear layer (Glorot uniform, zero bias).
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): token vectors, e.g. a TransformerListener.
+    dropout (float): dropout on the token vectors, in training only; `training.dropout` does not change it.
+    nO (int | None): the number of tags; leave it out, initialization sets it to 1 + 2 · labels.
+    RETURNS (Model[List[Doc], List[Floats2d]]): logits, (tokens, tags) per document; references "tok2vec" and
+        "output_layer".
+    """
+    output_layer: Model[Floats2d, Floats2d] = Linear(nO=nO)
+    model: Model[list[Doc], list[Floats2d]] = chain(
+        tok2vec, _each_token(chain(head_dropout(dropout), output_layer))
+    )
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output_layer)
+    model.attrs["resize_output"] = resize_tagger
+    if nO is not None:
+        model.set_dim("nO", nO)
+    return model
+
+
+def resize_tagger(model: Model, new_nO: int) -> Model:
+    """Give a tagger more tags, in place: known tags keep their weights.
+
+    model (Model): as built by `build_bio_tagger_v1`.
+    new_nO (int): the new number of tags.
+    RETURNS (Model): the same model.
+    """
+    return grow_labels(model, new_nO, {"W": 0.0, "b": NEW_LABEL_BIAS})
+
+
+def _each_token(layer: Model[Floats2d, Floats2d]) -> Model[list[Floats2d], list[Floats2d]]:
+    """Apply a layer to the rows of all documents at once.
+
+    Documents without tokens may have any width, 0 included. (thinc's `with_array` fails where a whole batch
+    is empty: a listener then returns rows of width 0.)
+    """
+    return Model("each_token", _forward_each, init=_init_each, layers=[layer], dims={"nO": None})
+
+
+def _forward_each(
+    model: Model, X: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    layer, ops = model.layers[0], model.ops
+    filled = [x for x in X if len(x)]
+    if not filled:
+        return [ops.alloc2f(0, model.get_dim("nO")) for _ in X], lambda dY: list(X)
+    flat, backprop_layer = layer(ops.xp.concatenate(filled), is_train)
+    ends = [0]
+    for x in X:
+        ends.append(ends[-1] + len(x))
+
+    def backprop(dY: list[Floats2d]) -> list[Floats2d]:
+        d_flat = backprop_layer(ops.xp.concatenate([dy for dy, x in zip(dY, X) if len(x)]))
+        return [d_flat[start:end] for start, end in pairwise(ends)]
+
+    return [flat[start:end] for start, end in pairwise(ends)], backprop
+
+
+def _init_each(model: Model, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None) -> None:
+    ops = model.ops
+    filled = [x for x in X or [] if len(x)]
+    d_filled = [y for y in Y or [] if y.shape[-1]]
+    model.layers[0].initialize(
+        X=ops.xp.concatenate(filled) if filled else None, Y=ops.xp.concatenate(d_filled) if d_filled else None
+    )
+    if model.layers[0].has_dim("nO"):
+        model.set_dim("nO", model.layers[0].get_dim("nO"))

@@ -1,0 +1,275 @@
+"""The shared transformer component: batches by pieces, tells what it saw, and lets hidden states go when they are read.
+
+A subclass of spacy-transformers' Transformer: same `doc._.trf_data`, same listeners, same training contract.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, List, Optional, Union
+
+import srsly
+from spacy import util
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import minibatch
+from spacy.vocab import Vocab
+from spacy_transformers.annotation_setters import null_annotation_setter
+from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.layers import TransformerListener
+from spacy_transformers.pipeline_component import Transformer, install_extensions
+from thinc.api import Config, Model
+
+from ..errors import Errors
+from ..models.batch import PackedTransformerBatch, PackedTransformerData
+from ..models.loader import EncoderLoader
+from ..models.transformer import DEFAULT_BATCH_PIECES, encoder_shim
+
+COVERAGE = "coverage"
+
+DEFAULT_CONFIG_STR = f"""
+[transformer]
+max_batch_pieces = {DEFAULT_BATCH_PIECES}
+keep_hidden = false
+
+[transformer.set_extra_annotations]
+@annotation_setters = "spacy-transformers.null_annotation_setter.v1"
+
+[transformer.model]
+@architectures = "spacy-bioclinical.PackedTransformer.v1"
+"""
+DEFAULT_CONFIG = Config().from_str(DEFAULT_CONFIG_STR)["transformer"]
+
+
+@Language.factory(
+    "bioclinical_transformer",
+    assigns=["doc._.trf_data", f"doc._.{COVERAGE}"],
+    default_config=DEFAULT_CONFIG,
+)
+def make_bioclinical_transformer(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], FullTransformerBatch],
+    set_extra_annotations: Callable[[List[Doc], FullTransformerBatch], None],
+    max_batch_pieces: int,
+    keep_hidden: bool,
+) -> "BioClinicalTransformer":
+    """Construct the shared transformer.
+
+    model (Model[List[Doc], FullTransformerBatch]): the packed transformer.
+    set_extra_annotations (Callable): called with each batch after `doc._.trf_data` is set.
+    max_batch_pieces (int): budget of pieces for one forward pass; bounds memory, whatever the documents' lengths.
+    keep_hidden (bool): keep `doc._.trf_data` in `nlp.pipe` after the last listener has read it.
+    """
+    return BioClinicalTransformer(
+        nlp.vocab,
+        model,
+        set_extra_annotations,
+        name=name,
+        max_batch_pieces=max_batch_pieces,
+        keep_hidden=keep_hidden,
+    )
+
+
+class CountedForward:
+    """A listener's forward function that notes each reading of a document, so that the last one frees the rows."""
+
+    def __init__(self, forward: Callable):
+        self.forward = forward
+
+    def __call__(self, model: Model, docs: List[Doc], is_train: bool) -> Any:
+        """Run the listener, then count."""
+        result = self.forward(model, docs, is_train)
+        if not is_train:
+            for doc in docs:
+                if isinstance(doc._.trf_data, PackedTransformerData):
+                    doc._.trf_data = doc._.trf_data.count_read()
+        return result
+
+
+class BioClinicalTransformer(Transformer):
+    """Encode documents for all components that listen.
+
+    vocab (Vocab): the pipeline's vocabulary.
+    model (Model[List[Doc], FullTransformerBatch]): the packed transformer.
+    set_extra_annotations (Callable): see the factory.
+    name (str): the component's name.
+    max_batch_pieces (int): budget of pieces for one forward pass.
+    keep_hidden (bool): see the factory.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], FullTransformerBatch],
+        set_extra_annotations: Callable = null_annotation_setter,
+        *,
+        name: str = "transformer",
+        max_batch_pieces: int = DEFAULT_BATCH_PIECES,
+        keep_hidden: bool = False,
+    ):
+        if max_batch_pieces < 1:
+            raise ValueError(Errors.BC308.format(given=max_batch_pieces))
+        super().__init__(vocab, model, set_extra_annotations, name=name)
+        # Speed and memory only: these follow the config at load time and are not stored with the weights.
+        self.cfg: dict[str, Any] = {}
+        self.max_batch_pieces = max_batch_pieces
+        self.keep_hidden = keep_hidden
+        self.model.attrs["max_batch_pieces"] = max_batch_pieces
+        install_coverage()
+
+    def add_listener(self, listener: TransformerListener, component_name: str) -> None:
+        """Add a listener of a downstream component and watch what it reads."""
+        super().add_listener(listener, component_name)
+        if not isinstance(listener._func, CountedForward):
+            listener._func = CountedForward(listener._func)
+
+    def remove_listener(self, listener: TransformerListener, component_name: str) -> bool:
+        """Remove a listener. RETURNS (bool): whether it was there."""
+        removed = super().remove_listener(listener, component_name)
+        if removed and isinstance(listener._func, CountedForward):
+            listener._func = listener._func.forward
+        return removed
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the transformer to a stream of documents.
+
+        Within each buffer of `batch_size` documents, forward passes are filled up to `max_batch_pieces` in order of
+        length; documents come back in the order of the stream.
+
+        stream (Iterable[Doc]): documents.
+        batch_size (int): documents to buffer.
+        YIELDS (Doc): the same documents, in order.
+        """
+        install_extensions()
+        n_readers = 0 if self.keep_hidden else len(self.listeners)
+        for outer_batch in minibatch(stream, batch_size):
+            docs = list(outer_batch)
+            for batch in self._batches(docs):
+                self.set_annotations(batch, self.predict(batch))
+                for doc in batch:
+                    if n_readers and isinstance(doc._.trf_data, PackedTransformerData):
+                        doc._.trf_data.reads_left = n_readers
+            yield from docs
+
+    def _batches(self, docs: List[Doc]) -> Iterator[List[Doc]]:
+        """Group documents by length so that each group holds about `max_batch_pieces` pieces or one document."""
+        batch: List[Doc] = []
+        n_characters = 0
+        # Pieces are counted exactly in the forward pass; here one piece is taken for three characters, on the safe
+        # side for clinical English (measured: 3.5 to 4.5).
+        budget = 3 * self.max_batch_pieces
+        for doc in sorted(docs, key=_n_characters):
+            if batch and n_characters + _n_characters(doc) > budget:
+                yield batch
+                batch, n_characters = [], 0
+            batch.append(doc)
+            n_characters += _n_characters(doc)
+        if batch:
+            yield batch
+
+    def predict(self, docs: Iterable[Doc]) -> FullTransformerBatch:
+        """Encode documents without changing them.
+
+        docs (Iterable[Doc]): documents.
+        RETURNS (FullTransformerBatch): their rows.
+        RAISES (ValueError): BC301 if the component has no weights yet, BC307 if a document is too long and
+            `on_overflow` is "error".
+        """
+        return super().predict(docs)
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: FullTransformerBatch) -> None:
+        """Write `doc._.trf_data` and `doc._.coverage`.
+
+        docs (Iterable[Doc]): documents.
+        predictions (FullTransformerBatch): from `predict`.
+        """
+        docs = list(docs)
+        super().set_annotations(docs, predictions)
+        plans = predictions.plans if isinstance(predictions, PackedTransformerBatch) else [None] * len(docs)
+        for doc, plan in zip(docs, plans, strict=True):
+            nothing = {"windows": 0, "pieces_seen": 0, "pieces": 0}
+            doc._.set(COVERAGE, plan.coverage if plan is not None else nothing)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        encoder_loader: Optional[EncoderLoader] = None,
+    ) -> None:
+        """Load the encoder's weights and find the listeners.
+
+        get_examples (Callable): unused; part of the contract.
+        nlp (Optional[Language]): the pipeline whose later components may listen.
+        encoder_loader (Optional[EncoderLoader]): brings encoder and tokenizer, see `spacy-bioclinical.EncoderFolder.v1`.
+        RAISES (ValueError): BC301 if there are no weights and no loader.
+        """
+        if encoder_loader is not None:
+            encoder, tokenizer = encoder_loader()
+            self.model.attrs["set_encoder"](self.model, encoder, tokenizer)
+        elif not encoder_shim(self.model).has_encoder:
+            raise ValueError(Errors.BC301)
+        if nlp is not None:
+            names = list(nlp.pipe_names)
+            start = names.index(self.name) if self.name in names else 0
+            for _, component in nlp.pipeline[start:]:
+                self.find_listeners(component)
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Serialise to a folder.
+
+        path (Union[str, Path]): the folder.
+        exclude (Iterable[str]): fields to leave out: "cfg", "vocab", "model".
+        """
+        super().to_disk(path, exclude=exclude)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "BioClinicalTransformer":
+        """Load from a folder; settings named in the config win over stored ones.
+
+        path (Union[str, Path]): the folder.
+        exclude (Iterable[str]): fields to leave out.
+        RETURNS (BioClinicalTransformer): the component itself.
+        """
+        util.from_disk(
+            path,
+            {
+                "vocab": self.vocab.from_disk,
+                "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
+                "model": lambda p: self._model_from_bytes(Path(p).read_bytes()),
+            },
+            exclude,
+        )
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "BioClinicalTransformer":
+        """Load from bytes.
+
+        bytes_data (bytes): what `to_bytes` gave.
+        exclude (Iterable[str]): fields to leave out.
+        RETURNS (BioClinicalTransformer): the component itself.
+        """
+        util.from_bytes(
+            bytes_data,
+            {
+                "cfg": lambda b: self.cfg.update(srsly.json_loads(b)),
+                "vocab": self.vocab.from_bytes,
+                "model": self._model_from_bytes,
+            },
+            exclude,
+        )
+        return self
+
+    def _model_from_bytes(self, data: bytes) -> None:
+        self.model.from_bytes(data)
+        self.model.attrs["max_batch_pieces"] = self.max_batch_pieces
+
+
+def _n_characters(doc: Doc) -> int:
+    return doc[-1].idx + len(doc[-1]) if len(doc) else 0
+
+
+def install_coverage() -> None:
+    """Make `doc._.coverage` available: {"windows", "pieces_seen", "pieces"}, None before the transformer ran."""
+    if not Doc.has_extension(COVERAGE):
+        Doc.set_extension(COVERAGE, default=None)
