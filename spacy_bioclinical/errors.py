@@ -46,6 +46,44 @@ class Errors(metaclass=_WithCode):
     )
 
     # --- BC2xx pieces --------------------------------------------------------------------------------------
+    BC201 = (
+        "No tokenizer folder at '{name}': the path does not exist. Relative paths count from the folder "
+        "you run the command in. Check it with: ls {name}"
+    )
+    BC202 = (
+        "Folder '{name}' holds no tokenizer files (looked for {looked_for}). An encoder folder needs them "
+        "beside config.json and model.safetensors: copy them there from the encoder you started from."
+    )
+    BC203 = (
+        "Could not get the tokenizer '{name}' from the hub ({reason}). Without network, download the "
+        "encoder folder elsewhere, copy it here and give its path instead of the name."
+    )
+    BC204 = (
+        "The tokenizer of '{name}' ({kind}) has no fast version with character offsets, and it cannot be "
+        "converted to one. Use an encoder whose folder has a tokenizer.json."
+    )
+    BC205 = (
+        "The tokenizer files of '{name}' could not be loaded ({reason}). Files cut short, or a tokenizer "
+        "that needs code of its own (never run here), are the usual causes. Check that tokenizer.json is "
+        "whole and that tokenizer_config.json names a class transformers has."
+    )
+    BC206 = (
+        "These {length} bytes are not a saved tokenizer ({reason}). The pipeline on disk is damaged or "
+        "was written by another version of spacy-bioclinical. Package or train it again."
+    )
+    BC210 = (
+        "Windows of {capacity} pieces with an overlap of {overlap} are impossible: capacity must be at "
+        "least 1 and overlap at least 0 and below capacity. Lower `overlap` or raise `context` in "
+        "[components.transformer.model]."
+    )
+    BC211 = (
+        "Got {n_values} {what} for {n_expected} {per}: both must describe the same document, in the same "
+        "order."
+    )
+    BC212 = (
+        "Piece {index} of {n_pieces} lies in none of the {n_windows} windows. Plan them with "
+        "plan_windows() for the same number of pieces."
+    )
 
     # --- BC3xx models and pipeline: transformer --------------------------------------------------------------
     BC301 = (
@@ -80,6 +118,31 @@ class Errors(metaclass=_WithCode):
     BC308 = "max_batch_pieces must be at least 1, not {given}. It is the budget of pieces for one forward pass."
 
     # --- BC4xx heads, evaluation -----------------------------------------------------------------------------
+    BC401 = (
+        "Component '{name}' has no entity types: none were given, and the examples hold no entities. Most likely "
+        "[paths.train] is another corpus than you think. Count its entities with: python -m spacy debug data CONFIG"
+    )
+    BC402 = "Component '{name}': an entity type must be a string that is not empty, got one of type {type}."
+    BC403 = (
+        "Component '{name}' met the entity type '{label}' in a gold document, but was initialized with these only: "
+        "{labels}. Write the labels of the whole corpus with: python -m spacy init labels CONFIG FOLDER"
+    )
+    BC404 = (
+        "Component '{name}' cannot align a gold document ({n_gold} tokens) with its prediction ({n_predicted} tokens): "
+        "their texts differ in more than white space and case. Make both from the same text: convert the corpus again."
+    )
+    BC405 = (
+        "Component '{name}' computed a loss of {loss}: its model has diverged. Lower "
+        "[training.optimizer.learn_rate], add warm-up steps, or set the encoder's precision to fp32."
+    )
+    BC406 = (
+        "Component '{name}' cannot take the new entity type '{label}': its model has {nO} outputs already and cannot "
+        "grow. Use the architecture spacy-bioclinical.BioTagger.v1, or initialize and train again."
+    )
+    BC407 = (
+        "The extension attribute span._.confidence is registered already, with a getter or a method, so "
+        "'bioclinical_ner' could not write into it. Give your own attribute another name."
+    )
 
     # --- BC5xx command line, configs, project ------------------------------------------------------------------
 
@@ -227,5 +290,73 @@ class Errors(metaclass=_WithCode):
         "Record '{record}' has the label '{label}', which is not among the labels given. "
         "Add it to --labels, or check its spelling in the source."
     )
+    BC624 = "{path} cannot be decompressed ({why}). The file is damaged or its ending is wrong: fetch it again."
+    BC625 = "The corpus '{name}' is in {format} format; {option} has no meaning there. Leave it out."
 
     # --- BC7xx pretraining -------------------------------------------------------------------------------------
+
+    BC701 = (
+        "Cannot read text from '{path}': {why}. Give .txt, .jsonl or .csv files (also .gz or .xz), or folders that hold "
+        "such files: --text FOLDER --text FILE."
+    )
+    BC702 = (
+        "{file}, line {line}: byte {offset} of that line is not UTF-8. Convert the file once (iconv -f LATIN1 -t UTF-8 "
+        "OLD > NEW, with the encoding it really has) and run again."
+    )
+    BC703 = "{file}, line {line}: {why}. Correct that line, or take it out, and run again."
+    BC704 = (
+        "{file}: no column '{wanted}' (the header has {n} columns). Name the column that holds the note: --text-key COLUMN."
+    )
+    BC705 = "{file}: the compressed file cannot be read to its end ({why}). Copy it again or unpack it to see where it breaks."
+    BC706 = (
+        "No document with text in {n_files} files ({n_empty} empty ones were passed over). Check --text and --text-key: "
+        "pretraining needs at least one document."
+    )
+    BC707 = (
+        "The shard file {file} is damaged: {why}. Delete the folder {folder} and run the same command again; "
+        "the text is then tokenised anew."
+    )
+    BC708 = (
+        "A document of {length} pieces does not fit into a row of {budget}. Set the recipe's row_pieces to at least its "
+        "max_length ({budget} or fewer pieces per document)."
+    )
+    BC709 = "{what} is {value}, but must lie in {range}. Correct it in the recipe."
+    BC710 = "There is no schedule '{name}'. Known: {known}. Correct `schedule` in the recipe."
+    BC711 = (
+        "The optimizer StableAdamW comes from torch-optimi, which is not installed. Type: "
+        'python -m pip install "torch-optimi>=0.3" (it is part of the extra "project").'
+    )
+    BC712 = "There is no recipe '{name}'. Known: {known}. Type: python -m pretrain.train --recipe {first}"
+    BC713 = (
+        "The folder {folder} holds no weights (model.safetensors) to continue from. To start from random weights in the "
+        "recipe's shape, add --from-scratch."
+    )
+    BC714 = (
+        "The checkpoints in {folder} belong to another run: {different}. They are left untouched. To go on with that run, "
+        "give its settings; to begin anew, add --restart (deletes them) or choose another --work folder."
+    )
+    BC715 = (
+        "No checkpoint in {folder} can be read ({why}). Begin anew with --restart, or copy an intact step-… folder there."
+    )
+    BC716 = (
+        "Training stopped before step {step}: {what} is not a finite number (learning rate {lr:.3g}). The last good "
+        "checkpoint is that of step {last}. Lower the recipe's lr (a third is a usual try), train in fp32 "
+        "(--precision fp32), or look at the documents of this step: {rows}. Then run again with --restart."
+    )
+    BC717 = (
+        "The tokenizer in {folder} cannot be used for pretraining: it has no {what}. Train one of the right shape: "
+        "python -m pretrain.tokenizer --text FILE --output {folder}"
+    )
+    BC718 = (
+        "The tokenizer in {folder} has {n_pieces} pieces, the weights there know {n_rows}. They do not belong together; "
+        "copy the tokenizer files that came with the weights."
+    )
+    BC719 = (
+        "A vocabulary of {vocab_size} is too small: {least} are taken by the 256 bytes and the special pieces. "
+        "Give --vocab-size of at least {least}."
+    )
+    BC720 = "Device '{device}' is not to be had on this machine (known: cpu, cuda, cuda:N, auto). Type: --device cpu"
+    BC721 = (
+        "The optimizer's parameters changed between checkpoint and run ({why}). The checkpoint in {folder} was written by "
+        "another version; begin anew with --restart."
+    )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from corpus_scripts.formats.brat_lines import AnnLine, Mention, parse_ann
 from corpus_scripts.formats.files import read_text, write_text
 from corpus_scripts.record import Record, TextSpan, check_record
-from corpus_scripts.to_docbin import Tally
+from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
 MISSING_ANN = ("error", "skip", "empty")

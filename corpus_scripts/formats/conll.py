@@ -14,7 +14,7 @@ from typing import NamedTuple
 from corpus_scripts.formats.files import plain_stem, read_lines
 from corpus_scripts.formats.tags import REPAIRS, SCHEMES, Tag, detect_scheme, parse_tag, read_chunks
 from corpus_scripts.record import Record, TextSpan
-from corpus_scripts.to_docbin import Tally
+from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
 DOCSTART = "-DOCSTART-"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import zlib
 from pathlib import Path
 
 from spacy_bioclinical.errors import Errors
@@ -17,11 +18,14 @@ def read_text(path: Path) -> str:
 
     path (Path): A UTF-8 file, or one compressed as .gz or .xz.
     RETURNS (str): Its text.
-    RAISES (ValueError): BC611 if it is not UTF-8.
+    RAISES (ValueError): BC611 if it is not UTF-8, BC624 if it cannot be decompressed.
     """
     data = path.read_bytes()
     if path.suffix in _OPENERS:
-        data = _OPENERS[path.suffix](data)
+        try:
+            data = _OPENERS[path.suffix](data)
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            raise ValueError(Errors.BC624.format(path=path, why=type(error).__name__)) from None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from corpus_scripts.to_docbin import Tally
+from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
 SCHEMES = ("auto", "iob1", "iob2", "biluo")

@@ -5,7 +5,6 @@ The composed file holds every default, so that what trained a model can be read 
 """
 
 import difflib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from spacy_bioclinical.cli._app import bioclinical
+from spacy_bioclinical.cli.files import write_aside
 from spacy_bioclinical.cli.overlays import Composition, merge_overlays, set_value
 from spacy_bioclinical.errors import Errors
 
@@ -23,9 +23,7 @@ REQUIRED_PATHS = {"corpus": "--paths.corpus FOLDER", "encoder": "--encoder FOLDE
 @bioclinical.command("compose", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def compose_cli(
     ctx: typer.Context,  # holds the overrides
-    overlays: list[Path] = typer.Argument(
-        ..., help="Overlay files; later ones win. What they include comes first"
-    ),
+    overlays: list[str] = typer.Argument(..., help="Overlay files, later ones win; then --section.key VALUE"),
     output: Path = typer.Option(
         Path("-"), "--output", "-o", help="Config to write, - for the screen", allow_dash=True
     ),
@@ -44,7 +42,7 @@ def compose_cli(
     overrides = parse_config_overrides(settings)
     try:
         composition = compose(
-            overlays, encoder=encoder, encoder_overlays=encoder_overlays, overrides=overrides
+            files, encoder=encoder, encoder_overlays=encoder_overlays, overrides=overrides
         )
         text = header(composition) + fill(composition)
     except ValueError as error:
@@ -155,18 +153,6 @@ def header(composition: Composition) -> str:
         lines += ["Replaced:"]
         lines += [f"  {key}: {first} -> {second}" for key, first, second in composition.replaced]
     return "".join(f"# {line}\n" for line in lines) + "\n"
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    path (Path): Its folder is made if needed.
-    text (str): The content.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf8")
-    os.replace(aside, path)
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:

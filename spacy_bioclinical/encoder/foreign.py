@@ -32,7 +32,7 @@ class ForeignEncoder(Encoder):
             raise ValueError(Errors.BC103.format(key="model_type", value=model_type, want="a family of transformers"))
         options = {key: value for key, value in config.items() if key != "model_type"}
         hf_config = AutoConfig.for_model(model_type, **options)
-        model_class = MODEL_MAPPING.get(type(hf_config))
+        model_class = MODEL_MAPPING.get(type(hf_config), None)
         extra: dict[str, Any] = {}
         if model_class is not None and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
             extra["add_pooling_layer"] = False

@@ -30,9 +30,8 @@ def build_bio_tagger_v1(
         "output_layer".
     """
     output_layer: Model[Floats2d, Floats2d] = Linear(nO=nO)
-    model: Model[list[Doc], list[Floats2d]] = chain(
-        tok2vec, _each_token(chain(head_dropout(dropout), output_layer))
-    )
+    head = _each_token(chain(head_dropout(dropout), output_layer))
+    model: Model[list[Doc], list[Floats2d]] = chain(tok2vec, head)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output_layer)
     model.attrs["resize_output"] = resize_tagger

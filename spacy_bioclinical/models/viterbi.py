@@ -47,7 +47,7 @@ def tag_inside(type_index: int) -> int:
     return 2 + 2 * type_index
 
 
-def is_legal(tags: Sequence[int]) -> bool:
+def is_legal(tags: Sequence[int] | np.ndarray) -> bool:
     """RETURNS (bool): whether every I- tag follows a B- or I- tag of its own type."""
     previous = 0
     for tag in tags:
@@ -123,10 +123,10 @@ def decode(scores: np.ndarray) -> np.ndarray:
     return np.asarray(out, dtype=np.int64)
 
 
-def spans_of(tags: Sequence[int]) -> list[TagSpan]:
+def spans_of(tags: Sequence[int] | np.ndarray) -> list[TagSpan]:
     """Read the entities off a legal tag sequence.
 
-    tags (Sequence[int]): as `decode` returns them.
+    tags (Sequence[int] | np.ndarray): as `decode` returns them.
     RETURNS (list[TagSpan]): in order, not overlapping.
     """
     spans: list[TagSpan] = []

@@ -1,1 +1,2 @@
-"""Subword pieces of plain text: one tokenisation with offsets, token alignment, windows. Never imports spaCy or torch."""
+"""Subword pieces of plain text: one tokenisation with offsets, token alignment, windows. Never imports spaCy
+or torch."""

@@ -1,0 +1,6 @@
+"""Known corpora: what they are, where they come from, under which terms, and how their files lie. One line each."""
+
+from corpus_scripts.corpora.read import Part, read_corpus
+from corpus_scripts.corpora.table import CORPORA, Corpus, find_corpus
+
+__all__ = ["CORPORA", "Corpus", "Part", "find_corpus", "read_corpus"]

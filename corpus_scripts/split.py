@@ -1,0 +1,142 @@
+"""Split one .spacy file into train, dev and test by document: which document goes where depends on its id and the seed.
+
+Neither the order of the documents nor those added later move a document from one end of the ranking to the other. Notes of
+one patient belong together: with ``--group`` a part of the id names the patient, and groups are never torn apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Optional, TypeVar
+
+import typer
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from corpus_scripts.cli import quiet_errors, show
+from corpus_scripts.docbin import Collector, Converted
+from corpus_scripts.report import describe_sources
+from corpus_scripts.to_docbin import record_id
+from spacy_bioclinical.errors import Errors
+
+Item = TypeVar("Item")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def split(
+    items: Sequence[Item],
+    key: Callable[[Item], str],
+    *,
+    fractions: Mapping[str, float],
+    rest: str,
+    seed: int,
+) -> dict[str, list[Item]]:
+    """Assign items to parts by the rank of a seeded checksum of their key.
+
+    items (Sequence): Documents or records.
+    key (Callable): Item → what must stay together: its id, or the patient.
+    fractions (Mapping): Part → fraction of the items; filled in this order, whole groups at a time.
+    rest (str): Part that gets all others.
+    seed (int): Another seed, another split.
+    RETURNS (dict): Part → its items in their original order; ``rest`` first.
+    RAISES (ValueError): BC616 if a part would be empty.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(key(item), []).append(index)
+    ranked = sorted(groups, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    chosen: dict[str, list[int]] = {rest: []}
+    position = 0
+    for part, fraction in fractions.items():
+        chosen[part] = []
+        while position < len(ranked) and len(chosen[part]) < max(1, round(fraction * len(items))):
+            chosen[part].extend(groups[ranked[position]])
+            position += 1
+    for name in ranked[position:]:
+        chosen[rest].extend(groups[name])
+    why = ""
+    if not all(0.0 < fraction < 1.0 for fraction in fractions.values()) or sum(fractions.values()) >= 1.0:
+        why = "the fractions do not lie between 0 and 1"
+    elif not all(chosen.values()):
+        why = "a part would be empty"
+    if why:
+        shares = {name: fractions.get(name, 0) for name in ("dev", "test")}
+        raise ValueError(Errors.BC616.format(total=len(items), groups=len(groups), why=why, **shares))
+    return {part: [items[index] for index in sorted(indices)] for part, indices in chosen.items()}
+
+
+def read_docs(path: Path, vocab: Vocab) -> list[Doc]:
+    """All Docs of a .spacy file.
+
+    path (Path): The file.
+    vocab (Vocab): Shared by the Docs.
+    RAISES (ValueError): BC620 if it is no such file.
+    """
+    try:
+        return list(DocBin().from_disk(path).get_docs(vocab))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(Errors.BC620.format(path=path, why=type(error).__name__)) from None
+
+
+def split_file(
+    path: Path, *, dev: float, test: float, seed: int, group: str | None = None
+) -> dict[str, Converted]:
+    """Split a .spacy file; writes nothing.
+
+    path (Path): The file.
+    dev, test (float): Fractions of the documents; 0 leaves the part out.
+    seed (int): Another seed, another split.
+    group (str | None): Regular expression searched in each document's id; what it matches (its first group, if it has
+        one) stays together. Documents without an id or a match stand alone.
+    RETURNS (dict): "train", "dev", "test" → what to write.
+    """
+    docs = read_docs(path, Vocab())
+    pattern = re.compile(group) if group else None
+
+    def key(pair: tuple[int, Doc]) -> str:
+        number, doc = pair
+        name = record_id(doc) or f"document {number}"
+        match = pattern.search(name) if pattern else None
+        return f"group {match.group(match.re.groups and 1)}" if match else f"id {name}"
+
+    fractions = {name: share for name, share in (("test", test), ("dev", dev)) if share}
+    parts = split(list(enumerate(docs)), key, fractions=fractions, rest="train", seed=seed)
+    sources = describe_sources([path])
+    options = {"dev": dev, "test": test, "group": group}
+    converted = {}
+    for name in ("train", *(part for part in ("dev", "test") if part in parts)):
+        collector = Collector(name)
+        for _, doc in parts[name]:
+            collector.add(doc)
+        converted[name] = collector.finish(sources=sources, seed=seed, options=options)
+    return converted
+
+
+@app.command()
+@quiet_errors
+def main(
+    source: Annotated[Path, typer.Argument(help="The .spacy file to split.", exists=True, dir_okay=False)],
+    output: Annotated[Path, typer.Option(help="Folder for train.spacy, dev.spacy, test.spacy and reports.")],
+    seed: Annotated[int, typer.Option(help="Another seed, another split.")],
+    dev: Annotated[float, typer.Option(help="Fraction for dev; 0 leaves it out.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Fraction for test; 0 leaves it out.")] = 0.1,
+    group: Annotated[
+        Optional[str],
+        typer.Option(help=r"Regular expression: ids with the same match stay together, e.g. '^(\d+)_'."),
+    ] = None,
+) -> None:
+    """Split one .spacy file into train, dev and test, by document.
+
+    Example:  python -m corpus_scripts.split corpus/notes.spacy --output corpus/notes --seed 0
+    """
+    parts = split_file(source, dev=dev, test=test, seed=seed, group=group)
+    for name, part in parts.items():
+        part.write(output / f"{name}.spacy")
+    show([part.report for part in parts.values()])
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,52 @@
+"""StableAdamW as ModernBERT uses it: AdamW whose step is scaled down when gradients outgrow their running mean square.
+
+It replaces gradient clipping (Wortsman et al. 2023, arXiv 2304.13013). Weight decay is fully decoupled: a parameter
+shrinks by (rate / highest rate) * weight_decay a step, whatever the learning rate. The implementation is torch-optimi's.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from spacy_bioclinical.errors import Errors
+
+
+def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict]:
+    """Split parameters into those that decay (two dimensions or more) and those that do not (norms and biases).
+
+    named (Iterable): pairs of name and parameter; those that need no gradient are left out.
+    RETURNS (list[dict]): two groups for an optimizer, decaying first. Piece embeddings do decay, as published.
+    """
+    decaying, others = [], []
+    for name, parameter in named:
+        if parameter.requires_grad:
+            decays = parameter.ndim >= 2 and not name.endswith("bias")
+            (decaying if decays else others).append(parameter)
+    groups = [{"params": decaying, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def make_optimizer(
+    model: nn.Module, *, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """Build StableAdamW for a model.
+
+    lr (float): the recipe's (highest) learning rate; the loop sets the actual one before each step.
+    RAISES (ImportError): BC711 without torch-optimi.
+    """
+    try:
+        from optimi import StableAdamW
+    except ImportError as error:
+        raise ImportError(Errors.BC711) from error
+    groups = parameter_groups(model.named_parameters(), weight_decay)
+    # Per-tensor loops and kernels differ in the last bit: one path on every device keeps runs comparable.
+    return StableAdamW(
+        groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, decouple_lr=True, max_lr=lr, triton=False
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give all groups the same learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr

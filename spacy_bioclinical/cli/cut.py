@@ -1,0 +1,66 @@
+"""`python -m spacy bioclinical cut`: a corpus whose documents end after so many pieces.
+
+The pipeline itself never cuts. To learn what the long context is worth, the same classifier is trained and tested on
+documents cut as an encoder of that length would cut them.
+"""
+
+import os
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from spacy_bioclinical.cli._app import bioclinical
+from spacy_bioclinical.errors import Errors
+
+
+@bioclinical.command("cut")
+def cut_cli(
+    corpus: Path = typer.Argument(..., help="Folder with .spacy files", exists=True, file_okay=False),
+    output: Path = typer.Argument(..., help="Folder for the cut ones"),
+    pieces: int = typer.Option(512, "--pieces", min=16, help="Pieces kept, special pieces counted"),
+    tokenizer: Path = typer.Option(..., "--tokenizer", help="Encoder folder whose pieces count", exists=True),
+) -> None:
+    """Cut every document of a corpus after so many pieces; labels stay, entities beyond the cut go."""
+    files = sorted(corpus.glob("*.spacy"))
+    if not files:
+        msg.fail(Errors.BC513.format(path=corpus, what=".spacy files", step="convert"), exits=1)
+    output.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        n_cut, n_docs = cut_file(file, output / file.name, pieces, tokenizer)
+        msg.good(f"{output / file.name}: {n_cut} of {n_docs} documents were longer than {pieces} pieces")
+
+
+def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tuple[int, int]:
+    """Cut the documents of one file at the last token that ends within the pieces kept.
+
+    source (Path): A .spacy file.
+    target (Path): The file to write, aside first.
+    n_pieces (int): Pieces kept in each document, prefix and suffix pieces counted.
+    tokenizer (Path): Encoder folder.
+    RETURNS (tuple[int, int]): Documents that were longer, documents in all.
+    """
+    import spacy
+    from spacy.tokens import DocBin
+
+    from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
+
+    cutter = PieceTokenizer.from_folder(tokenizer)
+    room = n_pieces - len(cutter.prefix_ids) - len(cutter.suffix_ids)
+    docs = list(DocBin().from_disk(source).get_docs(spacy.blank("en").vocab))
+    kept = DocBin(store_user_data=True)
+    n_cut = 0
+    for doc in docs:
+        (pieces,) = cutter.encode([doc.text])
+        if len(pieces.ids) > room:
+            n_cut += 1
+            end = int(pieces.ends[room - 1])
+            n_tokens = sum(token.idx + len(token) <= end for token in doc)
+            short = doc[:n_tokens].as_doc()
+            short.cats = dict(doc.cats)
+            doc = short
+        kept.add(doc)
+    aside = target.with_name(f".{target.name}.part")
+    kept.to_disk(aside)
+    os.replace(aside, target)
+    return n_cut, len(docs)

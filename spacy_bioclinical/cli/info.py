@@ -1,0 +1,84 @@
+"""`python -m spacy bioclinical info`: versions and devices, and what an encoder folder or a pipeline is made of."""
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from spacy_bioclinical.cli._app import bioclinical
+from spacy_bioclinical.errors import Errors
+
+PACKAGES = (
+    "spacy-bioclinical",
+    "spacy",
+    "spacy-transformers",
+    "thinc",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "flash-attn",
+    "cupy",
+)
+ENCODER_KEYS = (
+    "model_type",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+    "local_attention",
+    "global_attn_every_n_layers",
+    "vocab_size",
+)
+
+
+@bioclinical.command("info")
+def info_cli(
+    path: Path | None = typer.Argument(None, help="An encoder folder or a pipeline's folder; none: the machine"),
+) -> None:
+    """Show versions and devices, or what a folder holds."""
+    try:
+        rows = describe_environment() if path is None else describe_folder(path)
+    except ValueError as error:
+        msg.fail("Nothing to show", str(error), exits=1)
+    msg.table([(key, str(value)) for key, value in rows.items()], header=("", ""))
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions of what matters and the devices that torch sees.
+
+    RETURNS (dict): Name to version or device name.
+    """
+    import torch
+
+    rows: dict[str, Any] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            rows[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            rows[name] = "not installed"
+    rows["threads"] = torch.get_num_threads()
+    for number in range(torch.cuda.device_count()):
+        rows[f"cuda:{number}"] = torch.cuda.get_device_name(number)
+    return rows
+
+
+def describe_folder(path: Path) -> dict[str, Any]:
+    """What an encoder folder (config.json) or a pipeline (meta.json) says about itself; weights are not read.
+
+    path (Path): The folder.
+    RETURNS (dict): Facts by name.
+    RAISES (ValueError): BC513 if it is neither.
+    """
+    if (path / "meta.json").is_file():
+        meta = json.loads((path / "meta.json").read_text(encoding="utf8"))
+        labels = {name: len(found) for name, found in meta.get("labels", {}).items() if found}
+        facts = {key: meta.get(key) for key in ("lang", "name", "version", "pipeline", "requirements")}
+        return {**facts, "labels": labels}
+    if (path / "config.json").is_file():
+        config = json.loads((path / "config.json").read_text(encoding="utf8"))
+        return {key: config[key] for key in ENCODER_KEYS if key in config}
+    raise ValueError(Errors.BC513.format(path=path, what="meta.json or config.json", step="encoder"))

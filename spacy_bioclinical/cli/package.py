@@ -1,0 +1,99 @@
+"""`python -m spacy bioclinical package`: a trained pipeline becomes a wheel that pip installs with all it needs.
+
+spaCy writes the package and pins the plugin by itself, but never torch and transformers; their ranges are taken from
+the plugin's own metadata, so that they are written down once (setup.cfg). The wheel is built in this environment,
+without a network. Beside it lies what the pipeline says about some documents, for `install-check` to compare with.
+"""
+
+import json
+import re
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from spacy_bioclinical.cli._app import bioclinical
+from spacy_bioclinical.cli.processes import device_environment, run_python
+from spacy_bioclinical.cli.wheel import build_wheel
+from spacy_bioclinical.errors import Errors
+
+PLUGIN = "spacy-bioclinical"
+REQUIRED = ("torch", "transformers")
+
+
+@bioclinical.command("package")
+def package_cli(
+    model: Path = typer.Argument(..., help="Folder of a trained pipeline", exists=True, file_okay=False),
+    output: Path = typer.Argument(..., help="Folder for the wheel"),
+    name: str = typer.Option(..., "--name", "-n", help="Name without the language: bioclinical_deid"),
+    version: str = typer.Option("0.1.0", "--version", "-v", help="Version of the pipeline"),
+    sample: Path = typer.Option(..., "--sample", help="A .spacy file to record outputs on", exists=True),
+    limit: int = typer.Option(8, "--limit", min=1, help="How many of its documents"),
+) -> None:
+    """Build a wheel of a pipeline and record its output on some documents."""
+    try:
+        wheel = build_pipeline_wheel(model, output, name=name, version=version)
+        record = ["-m", "spacy", "bioclinical", "outputs", str(model), str(sample)]
+        record += ["--output", str(outputs_path(wheel)), "--limit", str(limit)]
+        run_python(record, environment=device_environment(-1))
+    except ValueError as error:
+        msg.fail("No package was built", str(error), exits=1)
+    msg.good(f"Built {wheel}")
+
+
+def build_pipeline_wheel(model: Path, output: Path, *, name: str, version: str) -> Path:
+    """Package a pipeline with spaCy and build its wheel in the present environment.
+
+    model (Path): Folder of a trained pipeline.
+    output (Path): Folder for the wheel, made if needed; a wheel of the same name is replaced.
+    name (str): Name without the language.
+    version (str): Version of the pipeline.
+    RETURNS (Path): The wheel.
+    RAISES (ValueError): BC512 if a step fails, BC516 if the plugin is not installed.
+    """
+    meta = json.loads((model / "meta.json").read_text(encoding="utf8"))
+    ranges = plugin_requirements()
+    own = [r for r in meta.get("requirements", []) if requirement_name(r) not in REQUIRED]
+    meta["requirements"] = [*own, *(ranges[required] for required in REQUIRED)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "meta.json").write_text(json.dumps(meta), encoding="utf8")
+        arguments = ["-m", "spacy", "package", str(model), temporary, "--name", name, "--version", version]
+        arguments += ["--meta-path", str(folder / "meta.json"), "--build", "none"]
+        run_python(arguments)
+        (package,) = (path.parent for path in folder.glob("*/setup.py"))
+        return build_wheel(package, output)
+
+
+def plugin_requirements() -> dict[str, str]:
+    """Read the plugin's own requirements from its installed metadata.
+
+    RETURNS (dict[str, str]): Name to requirement, e.g. "torch" to "torch<2.14,>=2.6"; extras left out.
+    RAISES (ValueError): BC516 if the plugin is not installed.
+    """
+    try:
+        requirements = metadata.requires(PLUGIN) or []
+    except metadata.PackageNotFoundError:
+        raise ValueError(Errors.BC516) from None
+    return {requirement_name(line): line for line in requirements if "extra ==" not in line}
+
+
+def requirement_name(requirement: str) -> str:
+    """Name of a requirement in the normal form.
+
+    requirement (str): E.g. "Spacy_Transformers>=1.4".
+    RETURNS (str): E.g. "spacy-transformers".
+    """
+    name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def outputs_path(wheel: Path) -> Path:
+    """Where the recorded outputs of a wheel lie.
+
+    wheel (Path): E.g. packages/en_bioclinical_deid-0.1.0-py3-none-any.whl.
+    RETURNS (Path): E.g. packages/en_bioclinical_deid.outputs.json.
+    """
+    return wheel.with_name(f"{wheel.name.split('-')[0]}.outputs.json")
