@@ -1,1 +1,1 @@
-"""Annotated corpora in, spaCy's binary format out: every corpus becomes Records, every Record a Doc of the same text."""
+"""Annotated corpora in, spaCy's binary format out: corpus → Record → Doc of the same text → .spacy."""

@@ -17,8 +17,8 @@ R = TypeVar("R")
 def quiet_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Print the message of an expected failure and exit with 1; a traceback would bury it.
 
-    command (Callable): A typer command. ValueError and OSError are expected; anything else is a fault of ours and
-        keeps its traceback.
+    command (Callable): A typer command. ValueError and OSError are expected; anything else is a fault of ours
+        and keeps its traceback.
     """
 
     @functools.wraps(command)

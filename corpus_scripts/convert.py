@@ -1,15 +1,15 @@
-"""The converter's commands: known corpora by name, files of your own by format; out come .spacy files with reports.
+"""The converter's commands: known corpora by name, files by format; out come .spacy files with reports.
 
-    python -m corpus_scripts.convert list
-    python -m corpus_scripts.convert corpus bc5cdr --input assets/bc5cdr --output corpus/bc5cdr
-    python -m corpus_scripts.convert files notes/ --format brat --output corpus/notes.spacy
+python -m corpus_scripts.convert list
+python -m corpus_scripts.convert corpus bc5cdr --input assets/bc5cdr --output corpus/bc5cdr
+python -m corpus_scripts.convert files notes/ --format brat --output corpus/notes.spacy
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -29,23 +29,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print local variables, that is notes
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Convert annotated corpora to spaCy's binary format (.spacy), with a report of all that was kept or lost.",
+    help="Convert annotated corpora to spaCy's binary format (.spacy), with a report of all that was kept or "
+    "lost.",
 )
 
 Lang = Annotated[str, typer.Option(help="Language whose spaCy tokenizer is used.")]
 MaxLoss = Annotated[
-    float, typer.Option(help="Largest part of the mentions that may be lost (0.01 = one in a hundred).", min=0, max=1)
+    float,
+    typer.Option(
+        help="Largest part of the mentions that may be lost (0.01 = one in a hundred).", min=0, max=1
+    ),
 ]
 Documents = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         help="conll: what makes a document: docstart, file, sentence, or a number of sentences. "
         "Default: docstart if there is any -DOCSTART-, else 10 sentences (about an abstract)."
     ),
 ]
 Repair = Annotated[
-    Optional[str],
-    typer.Option(help="conll: an I- tag that continues nothing: open (begins an entity, the default), drop or error."),
+    str | None,
+    typer.Option(
+        help="conll: an I- tag that continues nothing: open (begins an entity, the default), drop or error."
+    ),
 ]
 
 
@@ -53,11 +59,15 @@ Repair = Annotated[
 def list_corpora() -> None:
     """Tell which corpora are known, under which terms, and how their files must lie."""
     for corpus in CORPORA:
-        typer.echo(f"{corpus.name}  [{corpus.task}, {corpus.format}]  licence: {corpus.licence}; {corpus.access}")
+        typer.echo(
+            f"{corpus.name}  [{corpus.task}, {corpus.format}]  licence: {corpus.licence}; {corpus.access}"
+        )
         typer.echo(f"    source: {corpus.source}")
         typer.echo(f"    files:  {corpus.layout()}")
         for part, (origin, fraction) in corpus.carve.items():
-            typer.echo(f"    {part}:  if missing, {fraction:.0%} of {origin}, by document id and seed")
+            typer.echo(
+                f"    {part}:  if missing, {fraction:.0%} of {origin}, by checksum of the text and seed"
+            )
         if corpus.note:
             typer.echo(f"    note:   {corpus.note}")
 
@@ -80,15 +90,17 @@ def convert_corpus(
 
     Example:  python -m corpus_scripts.convert corpus bc5cdr --input assets/bio --output corpus/bc5cdr
 
-    A part the corpus does not have is carved out of train where `convert list` says so. Nothing is written unless all
-    parts are sound.
+    A part the corpus does not have is carved out of train where `convert list` says so. Nothing is written
+    unless all parts are sound.
     """
     corpus = find_corpus(name)
     given: dict[str, Any] = {
         key: value for key, value in (("documents", documents), ("repair", repair)) if value is not None
     }
     if given and corpus.format != "conll":
-        raise ValueError(Errors.BC625.format(name=name, format=corpus.format, option=f"--{next(iter(given))}"))
+        raise ValueError(
+            Errors.BC625.format(name=name, format=corpus.format, option=f"--{next(iter(given))}")
+        )
     options = replace(corpus.options, conll=replace(corpus.options.conll, **given))
     parts = read_corpus(corpus, input_folder, seed=seed, options=options)
     tokenize = make_tokenizer(lang)
@@ -113,7 +125,7 @@ def convert_corpus(
         if part.carved:
             typer.echo(
                 f"{part.name}: {part.carved['documents']} of the {part.carved['of']} documents of "
-                f"{part.carved['from']}, by id and seed {seed}"
+                f"{part.carved['from']}, by checksum of the text and seed {seed}"
             )
 
 
@@ -123,30 +135,34 @@ def convert_files(
     inputs: Annotated[list[Path], typer.Argument(help="Files, or (brat) folders.", exists=True)],
     output: Annotated[Path, typer.Option(help="The .spacy file; its report is written beside it.")],
     format_name: Annotated[
-        Optional[str], typer.Option("--format", help="conll, brat or jsonl; guessed from the name if left out.")
+        str | None,
+        typer.Option("--format", help="conll, brat or jsonl; guessed from the name if left out."),
     ] = None,
     documents: Documents = None,
     repair: Repair = None,
-    scheme: Annotated[str, typer.Option(help="conll: auto, iob1, iob2 (BIO) or biluo (IOBES, BMES).")] = "auto",
+    scheme: Annotated[
+        str, typer.Option(help="conll: auto, iob1, iob2 (BIO) or biluo (IOBES, BMES).")
+    ] = "auto",
     token_column: Annotated[int, typer.Option(help="conll: column of the token, from 0.")] = 0,
     tag_column: Annotated[int, typer.Option(help="conll: column of the tag, from 0; -1 is the last.")] = -1,
-    label: Annotated[Optional[str], typer.Option(help="conll: label of tags without one (bare B, I).")] = None,
+    label: Annotated[str | None, typer.Option(help="conll: label of tags without one (bare B, I).")] = None,
     missing_ann: Annotated[
         str, typer.Option(help="brat: a .txt without .ann: error, skip, or empty (annotated, nothing found).")
     ] = "error",
     labels: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="jsonl: all labels, by commas, for lines that list only the positive ones."),
     ] = None,
     text_key: Annotated[str, typer.Option(help="jsonl: key of the text.")] = "text",
-    labels_key: Annotated[str, typer.Option(help="jsonl: key of the listed labels (or of a single one).")] = "labels",
+    labels_key: Annotated[
+        str, typer.Option(help="jsonl: key of the listed labels (or of a single one).")
+    ] = "labels",
     max_loss: MaxLoss = 0.01,
     lang: Lang = "en",
 ) -> None:
     """Convert files of one format into one .spacy file; `python -m corpus_scripts.split` makes parts of it.
 
     Examples:
-
     python -m corpus_scripts.convert files train.tsv.gz --output corpus/train.spacy --documents 10
 
     python -m corpus_scripts.convert files annotated/ --format brat --output corpus/notes.spacy
@@ -154,7 +170,9 @@ def convert_files(
     python -m corpus_scripts.convert files notes.jsonl --output corpus/notes.spacy --labels ASTHMA,COPD
     """
     if output.suffix != ".spacy":
-        raise ValueError(Errors.BC622.format(option="--output", value=output, expected="a file ending with .spacy"))
+        raise ValueError(
+            Errors.BC622.format(option="--output", value=output, expected="a file ending with .spacy")
+        )
     format_name = format_name or guess_format(inputs[0])
     options = ReadOptions(
         conll=ConllOptions(

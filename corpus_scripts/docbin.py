@@ -1,11 +1,13 @@
-"""Collect annotated Docs into the bytes of a .spacy file, counting as they come; write it and its report whole or not.
+"""Collect annotated Docs into the bytes of a .spacy file; write it and its report whole or not at all.
 
-The same Docs in the same order give the same bytes, so the checksum in a report tells which data a score belongs to.
+The same Docs in the same order give the same bytes, so the checksum in a report tells which data a score
+belongs to.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.tokens import Doc, DocBin
 
 from corpus_scripts.report import Report, Source, length_summary, sorted_counts
@@ -31,12 +32,12 @@ class Converted:
     report: Report
 
     def write(self, path: Path) -> None:
-        """Write ``path`` and ``<stem>.report.json`` beside it; each is written aside and moved into place whole.
+        """Write ``path`` and its ``<stem>.report.json``; each is written aside and moved into place whole.
 
         path (Path): Ends with .spacy.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        report = srsly.json_dumps(self.report.to_dict(), indent=2) + "\n"
+        report = json.dumps(self.report.to_dict(), indent=2, ensure_ascii=False) + "\n"
         parts = ((path, self.data), (report_path(path), report.encode("utf-8")))
         asides = [target.with_name(f".{target.name}.{os.getpid()}.part") for target, _ in parts]
         try:

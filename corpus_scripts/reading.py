@@ -26,7 +26,8 @@ class ReadOptions:
 
     conll (ConllOptions): Columns, tag scheme, repair, documents.
     jsonl (JsonlOptions): Keys.
-    missing_ann (str): brat: a .txt without .ann is an "error", left out ("skip") or annotated with nothing ("empty").
+    missing_ann (str): brat: a .txt without .ann is an "error", left out ("skip") or annotated with nothing
+        ("empty").
     inventory (tuple | None): JSONL: all labels, for lines that list only the positive ones.
     """
 
@@ -49,7 +50,9 @@ def guess_format(path: Path) -> str:
     raise ValueError(Errors.BC621.format(path=path))
 
 
-def read_paths(paths: Sequence[Path], format_name: str, options: ReadOptions, tally: Tally) -> Iterator[Record]:
+def read_paths(
+    paths: Sequence[Path], format_name: str, options: ReadOptions, tally: Tally
+) -> Iterator[Record]:
     """Read files (brat: folders or files) of one format, one after the other.
 
     paths (Sequence[Path]): What to read.
@@ -60,7 +63,9 @@ def read_paths(paths: Sequence[Path], format_name: str, options: ReadOptions, ta
     RAISES (ValueError): BC622 for an unknown format, and the errors of the readers.
     """
     if format_name not in FORMATS:
-        raise ValueError(Errors.BC622.format(option="--format", value=format_name, expected=" or ".join(FORMATS)))
+        raise ValueError(
+            Errors.BC622.format(option="--format", value=format_name, expected=" or ".join(FORMATS))
+        )
     for path in paths:
         if format_name == "conll":
             yield from read_conll(path, options.conll, tally)
@@ -71,7 +76,7 @@ def read_paths(paths: Sequence[Path], format_name: str, options: ReadOptions, ta
 
 
 def label_inventory(paths: Sequence[Path], options: JsonlOptions) -> tuple[str, ...] | None:
-    """All labels that JSONL files list, so that every part of a corpus gets the same categories; None if none does."""
+    """All labels that JSONL files list, so that every part gets the same categories; None if none does."""
     labels: set[str] = set()
     for path in paths:
         labels |= listed_labels(path, options)

@@ -33,7 +33,8 @@ class TextSpan:
         """Leave out white space at both edges.
 
         text (str): The text of the record.
-        RETURNS (TextSpan | None): A span without white-space edges (itself if it had none), None if nothing is left.
+        RETURNS (TextSpan | None): A span without white-space edges (itself if it had none), None if nothing
+            is left.
         """
         start, end = self.start, self.end
         while start < end and text[start].isspace():
@@ -53,12 +54,12 @@ class Record:
 
     id (str): Names the document in reports, errors and predictions; unique within a corpus.
     text (str): The text as it is, never cleaned.
-    spans (tuple | None): Mentions, in the order of the source; may overlap. ``()`` says "annotated, none found",
-        None says "nobody looked": training treats the two differently.
-    labels (Mapping | None): Category → 0.0 … 1.0 for the whole document; None if it was not annotated so. A category
-        that is not named is missing, not negative.
-    meta (Mapping): JSON-like facts of the source (brat attributes and relations, line numbers); kept in the Doc's
-        ``user_data["meta"]``.
+    spans (tuple | None): Mentions, in the order of the source; may overlap. ``()`` says "annotated, none
+        found", None says "nobody looked": training treats the two differently.
+    labels (Mapping | None): Category → 0.0 … 1.0 for the whole document; None if it was not annotated so. A
+        category that is not named is missing, not negative.
+    meta (Mapping): JSON-like facts of the source (brat attributes and relations, line numbers); kept in the
+        Doc's ``user_data["meta"]``.
     """
 
     id: str
@@ -73,9 +74,10 @@ def check_record(record: Record, *, where: str = "memory", allow_space_edges: bo
 
     record (Record): The record.
     where (str): File and line for the message.
-    allow_space_edges (bool): Accept spans that begin or end with white space (the conversion trims and counts them).
-    RAISES (ValueError): BC601 offsets outside the text or empty span, BC602 half a surrogate pair, BC617 a field of
-        the wrong kind, BC618 white-space edges. No message quotes the text.
+    allow_space_edges (bool): Accept spans that begin or end with white space (the conversion trims and counts
+        them).
+    RAISES (ValueError): BC601 offsets outside the text or empty span, BC602 half a surrogate pair, BC617 a
+        field of the wrong kind, BC618 white-space edges. No message quotes the text.
     """
     _check_name(record.id, record=record, field_name="id", where=where)
     if not isinstance(record.text, str):

@@ -1,7 +1,8 @@
-"""What a conversion did, as data: the ``<name>.report.json`` beside every .spacy, and the table printed for people.
+"""What a conversion did, as data: the ``<name>.report.json`` beside every .spacy, and a table to print.
 
-A score means something only together with the exact data it was measured on, so the report carries checksums of what
-was read and of what was written, and counts every span that was repaired or lost. It never holds text.
+A score means something only together with the exact data it was measured on, so the report carries checksums
+of what was read and of what was written, and counts every span that was repaired or lost. It never holds
+text.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ class Report:
     """The numbers of one .spacy file.
 
     lengths (dict): min, median, mean, max of spaCy tokens per document.
-    spans / ents (dict): Label → count in ``doc.spans["gold"]`` (all mentions) / in ``doc.ents`` (without overlap).
+    spans / ents (dict): Label → count in ``doc.spans["gold"]`` (all mentions) / in ``doc.ents`` (without
+        overlap).
     cats (dict): Label → {"positive": n, "negative": n}.
     repaired / dropped (dict): Reason → count.
-    only_in_spans (int): Mentions that are in ``doc.spans["gold"]`` and, because they overlap a longer one, not in
-        ``doc.ents``.
+    only_in_spans (int): Mentions that are in ``doc.spans["gold"]`` and, because they overlap a longer one,
+        not in ``doc.ents``.
     """
 
     name: str
@@ -100,7 +102,7 @@ def table(reports: Sequence[Report]) -> str:
     RETURNS (str): Lines without a final line break.
     """
     head = ("file", "documents", "tokens", "median", "max", "spans", "ents", "cats+", "repaired", "dropped")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for report in reports:
         positives = sum(counts["positive"] for counts in report.cats.values())
         numbers = (
@@ -110,13 +112,17 @@ def table(reports: Sequence[Report]) -> str:
         )  # fmt: skip
         rows.append((report.name, *(f"{number:,.0f}" for number in numbers)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    ]
     for kind in ("repaired", "dropped"):
         reasons: Counter[str] = Counter()
         for report in reports:
             reasons.update(getattr(report, kind))
         if reasons:
-            lines.append(f"{kind}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items())))
+            lines.append(
+                f"{kind}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items()))
+            )
     overlapping = sum(report.only_in_spans for report in reports)
     if overlapping:
         lines.append(f'{overlapping:,} overlapping mentions are in doc.spans["gold"] only')

@@ -1,7 +1,8 @@
-"""Split one .spacy file into train, dev and test by document: which document goes where depends on its id and the seed.
+"""Split one .spacy file into train, dev and test by document, decided by the document's id and the seed.
 
-Neither the order of the documents nor those added later move a document from one end of the ranking to the other. Notes of
-one patient belong together: with ``--group`` a part of the id names the patient, and groups are never torn apart.
+Neither the order of the documents nor those added later move a document from one end of the ranking to the
+other. Notes of one patient belong together: with ``--group`` a part of the id names the patient, and groups
+are never torn apart.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Optional, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from spacy.tokens import Doc, DocBin
@@ -89,8 +90,8 @@ def split_file(
     path (Path): The file.
     dev, test (float): Fractions of the documents; 0 leaves the part out.
     seed (int): Another seed, another split.
-    group (str | None): Regular expression searched in each document's id; what it matches (its first group, if it has
-        one) stays together. Documents without an id or a match stand alone.
+    group (str | None): Regular expression searched in each document's id; what it matches (its first group,
+        if it has one) stays together. Documents without an id or a match stand alone.
     RETURNS (dict): "train", "dev", "test" → what to write.
     """
     docs = read_docs(path, Vocab())
@@ -124,7 +125,7 @@ def main(
     dev: Annotated[float, typer.Option(help="Fraction for dev; 0 leaves it out.")] = 0.1,
     test: Annotated[float, typer.Option(help="Fraction for test; 0 leaves it out.")] = 0.1,
     group: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help=r"Regular expression: ids with the same match stay together, e.g. '^(\d+)_'."),
     ] = None,
 ) -> None:

@@ -32,7 +32,9 @@ class Tally:
         """
         lost = sum(self.dropped[reason] for reason in LOSSES)
         if lost > limit * (kept + lost):
-            reasons = ", ".join(f"{reason} {self.dropped[reason]}" for reason in LOSSES if self.dropped[reason])
+            reasons = ", ".join(
+                f"{reason} {self.dropped[reason]}" for reason in LOSSES if self.dropped[reason]
+            )
             raise ValueError(
                 Errors.BC615.format(lost=lost, total=kept + lost, name=name, reasons=reasons, limit=limit)
             )

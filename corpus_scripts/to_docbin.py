@@ -1,14 +1,15 @@
 """Records become spaCy Docs with the very same text, and a .spacy file with its report: the seam to training.
 
-The tokens are those of spaCy's tokenizer, because a pipeline will meet notes tokenised so; where a mention begins or
-ends inside a token, that token alone is cut in two, so no mention is lost. Every mention is in ``doc.spans["gold"]``;
-``doc.ents``, which may not overlap, gets the longest ones.
+The tokens are those of spaCy's tokenizer, because a pipeline will meet notes tokenised so; where a mention
+begins or ends inside a token, that token alone is cut in two, so no mention is lost. Every mention is in
+``doc.spans["gold"]``; ``doc.ents``, which may not overlap, gets the longest ones.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ def to_doc(record: Record, tokenize: Tokenize, tally: Tally) -> Doc:
     record (Record): The record.
     tokenize (Callable): Text → Doc, such as ``make_tokenizer("en")`` or ``nlp.tokenizer``.
     tally (Tally): Receives what was repaired or dropped.
-    RETURNS (Doc): ``doc.text == record.text``; mentions in ``doc.spans["gold"]`` and ``doc.ents``; categories in
-        ``doc.cats``; ``doc.user_data["id"]`` and ``["meta"]``.
+    RETURNS (Doc): ``doc.text == record.text``; mentions in ``doc.spans["gold"]`` and ``doc.ents``; categories
+        in ``doc.cats``; ``doc.user_data["id"]`` and ``["meta"]``.
     RAISES (ValueError): See check_record.
     """
     check_record(record)
@@ -64,14 +65,16 @@ def convert_records(
 ) -> Converted:
     """Convert records into the bytes of a .spacy file and its report; writes nothing.
 
-    records (Iterable[Record]): The records; their ids must differ. Those without any text are left out and counted.
+    records (Iterable[Record]): The records; their ids must differ. Those without any text are left out and
+        counted.
     name (str): Name in the report, "train".
     tokenize (Callable | None): Text → Doc; spaCy's English tokenizer by default.
     tally (Tally | None): The one the reader counts into.
     max_loss (float): Largest part of the annotated mentions that may be lost.
     sources, seed, options, corpus: Facts for the report.
     RETURNS (Converted): Call its ``write``.
-    RAISES (ValueError): BC603 repeated id, BC612 no record, BC615 too many mentions lost, and those of check_record.
+    RAISES (ValueError): BC603 repeated id, BC612 no record, BC615 too many mentions lost, and those of
+        check_record.
     """
     tokenize = tokenize or make_tokenizer()
     tally = tally or Tally()
@@ -127,7 +130,7 @@ def _cut_tokens(doc: Doc, cuts: Sequence[int], tally: Tally) -> Doc:
         start, end = token.idx, token.idx + len(token.text)
         inside = cuts[bisect_left(cuts, start + 1) : bisect_left(cuts, end)]
         edges = [start, *inside, end]
-        words.extend(token.text[left - start : right - start] for left, right in zip(edges, edges[1:]))
+        words.extend(token.text[left - start : right - start] for left, right in pairwise(edges))
         spaces.extend([False] * len(inside))
         spaces.append(bool(token.whitespace_))
         split += bool(inside)

@@ -1,4 +1,4 @@
-"""spaCy's tokenizer of a language on its own: a conversion needs no pipeline, so none of its plugins is loaded."""
+"""spaCy's tokenizer of a language on its own: a conversion needs no pipeline and loads no plugin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def make_tokenizer(lang: str = "en") -> Tokenize:
     """
     language = get_lang_class(lang)
     defaults = language.Defaults
-    if defaults.config.get("nlp", {}).get("tokenizer", {}).get("@tokenizers", "spacy.Tokenizer.v1") != "spacy.Tokenizer.v1":
+    if (
+        defaults.config.get("nlp", {}).get("tokenizer", {}).get("@tokenizers", "spacy.Tokenizer.v1")
+        != "spacy.Tokenizer.v1"
+    ):
         return spacy.blank(lang).tokenizer  # Chinese, Japanese, …: they bring a tokenizer of their own
     parts = SimpleNamespace(vocab=create_vocab(lang, defaults), Defaults=defaults)
     return create_tokenizer()(parts)  # type: ignore[arg-type]

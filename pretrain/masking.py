@@ -1,8 +1,9 @@
-"""Choose the pieces to predict and hide them: of those chosen, 80 % become [MASK], 10 % a random piece, 10 % stay.
+"""Choose the pieces to predict: 80 % of them become [MASK], 10 % a random piece, 10 % stay.
 
-Devlin et al. 2019 (arXiv 1810.04805), section 3.1. One uniform number per piece decides, as in the published run; unlike
-it, [CLS] and [SEP] are never chosen and random pieces are never special ones (the published packed path masks both).
-The generator is the caller's, so that a batch is a pure function of seed, step and row.
+Devlin et al. 2019 (arXiv 1810.04805), section 3.1. One uniform number per piece decides, as in the published
+run; unlike it, [CLS] and [SEP] are never chosen and random pieces are never special ones (the published
+packed path masks both). The generator is the caller's, so that a batch is a pure function of seed, step and
+row.
 """
 
 from dataclasses import dataclass
@@ -49,10 +50,11 @@ def mask_pieces(
     if not 0.0 < rate < 1.0:
         raise ValueError(Errors.BC709.format(what="mask_rate", value=rate, range="(0, 1)"))
     draw = generator.random(len(ids))
-    draw[vocabulary.is_special[ids]] = 1.0
-    if len(ids) and draw.min() >= rate:  # a row without a prediction has no loss: choose its lowest draw
-        lowest = int(draw.argmin())
-        draw[lowest] = draw[lowest] if draw[lowest] == 1.0 else 0.0
+    draw[vocabulary.is_special[ids]] = np.inf
+    if (
+        len(ids) and rate <= draw.min() < np.inf
+    ):  # a row without a prediction has no loss: choose its lowest draw
+        draw[draw.argmin()] = 0.0
     chosen = draw < rate
     replaced = (draw >= SHARE_MASK * rate) & (draw < (SHARE_MASK + SHARE_RANDOM) * rate)
     masked = np.where(draw < SHARE_MASK * rate, vocabulary.mask_id, ids)

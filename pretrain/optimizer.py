@@ -1,7 +1,8 @@
-"""StableAdamW as ModernBERT uses it: AdamW whose step is scaled down when gradients outgrow their running mean square.
+"""StableAdamW as ModernBERT uses it: AdamW that steps shorter where gradients outgrow their running mean.
 
-It replaces gradient clipping (Wortsman et al. 2023, arXiv 2304.13013). Weight decay is fully decoupled: a parameter
-shrinks by (rate / highest rate) * weight_decay a step, whatever the learning rate. The implementation is torch-optimi's.
+It replaces gradient clipping (Wortsman et al. 2023, arXiv 2304.13013). Weight decay is fully decoupled: a
+parameter shrinks by (rate / highest rate) * weight_decay a step, whatever the learning rate. The
+implementation is torch-optimi's.
 """
 
 from collections.abc import Iterable
@@ -13,12 +14,14 @@ from spacy_bioclinical.errors import Errors
 
 
 def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict]:
-    """Split parameters into those that decay (two dimensions or more) and those that do not (norms and biases).
+    """Split parameters into those that decay (two dimensions or more) and the others (norms, biases).
 
     named (Iterable): pairs of name and parameter; those that need no gradient are left out.
-    RETURNS (list[dict]): two groups for an optimizer, decaying first. Piece embeddings do decay, as published.
+    RETURNS (list[dict]): two groups for an optimizer, decaying first. Piece embeddings do decay, as
+        published.
     """
-    decaying, others = [], []
+    decaying: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in named:
         if parameter.requires_grad:
             decays = parameter.ndim >= 2 and not name.endswith("bias")
@@ -40,9 +43,16 @@ def make_optimizer(
     except ImportError as error:
         raise ImportError(Errors.BC711) from error
     groups = parameter_groups(model.named_parameters(), weight_decay)
-    # Per-tensor loops and kernels differ in the last bit: one path on every device keeps runs comparable.
     return StableAdamW(
-        groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, decouple_lr=True, max_lr=lr, triton=False
+        groups,
+        lr=lr,
+        betas=betas,
+        eps=eps,
+        weight_decay=weight_decay,
+        decouple_lr=True,
+        max_lr=lr,
+        foreach=False,  # one path on every device keeps runs comparable; the others differ in the last bit
+        triton=False,
     )
 
 

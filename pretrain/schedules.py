@@ -1,8 +1,8 @@
 """Learning-rate schedules as multipliers of the recipe's rate, pure functions of what has elapsed.
 
-The three that ModernBERT and BioClinical ModernBERT were trained with. Elapsed, warm-up, decay and duration are counted
-in one unit, pieces or steps, as the recipe says; a step uses the value at its beginning. Having no state, a schedule
-needs nothing in a checkpoint.
+The three that ModernBERT and BioClinical ModernBERT were trained with. Elapsed, warm-up, decay and duration
+are counted in one unit, pieces or steps, as the recipe says; a step uses the value at its beginning. Having
+no state, a schedule needs nothing in a checkpoint.
 """
 
 import math
@@ -30,7 +30,7 @@ class Schedule:
     floor: float = 0.0
 
     def multiplier(self, elapsed: int, duration: int) -> float:
-        """Return the factor on the learning rate after `elapsed` of `duration`. RAISES (ValueError): BC710."""
+        """Return the factor on the learning rate after `elapsed`. RAISES (ValueError): BC710."""
         if self.kind not in SCHEDULES:
             raise ValueError(Errors.BC710.format(name=self.kind, known=", ".join(SCHEDULES)))
         return SCHEDULES[self.kind](self, elapsed, duration)

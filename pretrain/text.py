@@ -1,8 +1,8 @@
 """Read raw documents from text files, JSON lines and CSV, plain or compressed, one at a time.
 
-Formats are chosen by the file's name: `.txt` is one document, `.jsonl` one document a line, `.csv` one a row; `.gz`
-and `.xz` may follow. Text is decoded strictly: a wrong encoding damages every piece after it, so it stops the run
-with file and line. Messages give ids, lines and counts, never text.
+Formats are chosen by the file's name: `.txt` is one document, `.jsonl` one document a line, `.csv` one a row;
+`.gz` and `.xz` may follow. Text is decoded strictly: a wrong encoding damages every piece after it, so it
+stops the run with file and line. Messages give ids, lines and counts, never text.
 """
 
 import csv
@@ -33,9 +33,10 @@ class RawDocument(NamedTuple):
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
-    """List the text files behind paths, folders searched through in sorted order; other files there are passed over.
+    """List the text files behind paths; folders are searched in sorted order, other files there passed over.
 
-    RAISES (ValueError): BC701 for a path that does not exist, is of unknown kind, or is a folder without text files.
+    RAISES (ValueError): BC701 for a path that does not exist, is of unknown kind, or is a folder without text
+        files.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -58,7 +59,8 @@ def read_documents(file: Path, text_key: str | None = None) -> Iterator[RawDocum
 
     file (Path): a file that `find_files` listed.
     text_key (str | None): JSON key or CSV column of the text; by default "text", for CSV "notes" or "text".
-    RAISES (ValueError): BC702 (encoding), BC703 (malformed line), BC704 (no such column), BC705 (compression).
+    RAISES (ValueError): BC702 (encoding), BC703 (malformed line), BC704 (no such column), BC705
+        (compression).
     """
     opener = OPENERS.get(file.suffix.lower(), lambda path: path.open("rb"))
     try:
@@ -136,7 +138,9 @@ def _column(file: Path, header: list[str], text_key: str | None) -> int:
     for wanted in (text_key.lower(),) if text_key else CSV_COLUMNS:
         if wanted in names:
             return names.index(wanted)
-    raise ValueError(Errors.BC704.format(file=file, wanted=text_key or " or ".join(CSV_COLUMNS), n=len(header)))
+    raise ValueError(
+        Errors.BC704.format(file=file, wanted=text_key or " or ".join(CSV_COLUMNS), n=len(header))
+    )
 
 
 READERS: dict[str, Callable[[Path, IO[bytes], str | None], Iterator[RawDocument]]] = {

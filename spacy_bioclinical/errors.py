@@ -115,6 +115,10 @@ class Errors(metaclass=_WithCode):
         "Document {index} of the batch (id {id}) has {n_pieces} pieces, the window holds {capacity}. Set on_overflow = "
         "\"window\" under [components.transformer.model] to read it in several windows, or split the document."
     )
+    BC309 = (
+        "Replaced {n} lone surrogates by U+FFFD in a text of {length} characters: they are no valid Unicode. Offsets "
+        "are unchanged. Export the text as UTF-8 to keep the characters."
+    )
     BC308 = "max_batch_pieces must be at least 1, not {given}. It is the budget of pieces for one forward pass."
 
     # --- BC4xx heads, evaluation -----------------------------------------------------------------------------
@@ -142,6 +146,22 @@ class Errors(metaclass=_WithCode):
     BC407 = (
         "The extension attribute span._.confidence is registered already, with a getter or a method, so "
         "'bioclinical_ner' could not write into it. Give your own attribute another name."
+    )
+    BC408 = (
+        "Evaluating entities needs seqeval, which is not installed. Type: pip install 'spacy-bioclinical[project]'"
+    )
+    BC409 = (
+        "'{path}' holds no documents with tokens. Convert the corpus again, and read the report beside the file: "
+        "python -m corpus_scripts.convert --help"
+    )
+    BC410 = (
+        "Document {index} (counted from 0 among those with entity annotation) has {n_gold} characters in gold and "
+        "{n_predicted} in the prediction, or other ones: the pipeline's tokenizer changes the text. Entities cannot be "
+        "compared; use a tokenizer that keeps it."
+    )
+    BC411 = (
+        "Nothing to score in '{path}': the pipeline ({components}) and the annotation of the documents have neither "
+        "entities nor classes in common. Evaluate on a corpus of the pipeline's own task."
     )
 
     # --- BC5xx command line, configs, project ------------------------------------------------------------------
@@ -292,6 +312,10 @@ class Errors(metaclass=_WithCode):
     )
     BC624 = "{path} cannot be decompressed ({why}). The file is damaged or its ending is wrong: fetch it again."
     BC625 = "The corpus '{name}' is in {format} format; {option} has no meaning there. Leave it out."
+    BC626 = (
+        "{path}, record {record}: {why}. id.text and id.res must be the two files of one release: the same records in the "
+        "same order, and the same words outside the [**…**] marks. Fetch both again."
+    )
 
     # --- BC7xx pretraining -------------------------------------------------------------------------------------
 
@@ -360,3 +384,8 @@ class Errors(metaclass=_WithCode):
         "The optimizer's parameters changed between checkpoint and run ({why}). The checkpoint in {folder} was written by "
         "another version; begin anew with --restart."
     )
+    BC722 = (
+        "--output and --encoder are the same folder ({folder}): the starting weights would be overwritten and the run could "
+        "not be resumed. Choose another --output."
+    )
+    BC723 = "Nothing to train on or nowhere to write: {what} missing. Type: python -m pretrain.train --help"

@@ -1,4 +1,4 @@
-"""Known corpora: what they are, where they come from, under which terms, and how their files lie. One line each."""
+"""Known corpora: what they are, where they come from, under which terms, how their files lie."""
 
 from corpus_scripts.corpora.read import Part, read_corpus
 from corpus_scripts.corpora.table import CORPORA, Corpus, find_corpus

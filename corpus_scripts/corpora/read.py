@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,8 @@ class Part:
 
     name (str): "train", "dev" or "test".
     records (list): Its documents.
-    tally (Tally): What reading had to repair or drop. Of a carved part it stays with the part it was taken from.
+    tally (Tally): What reading had to repair or drop. Of a carved part it stays with the part it was taken
+        from.
     path (Path): What was read.
     carved (dict): Empty, or how the documents were chosen: from which part, how many of how many.
     """
@@ -40,7 +42,7 @@ def read_corpus(corpus: Corpus, folder: Path, *, seed: int, options: ReadOptions
 
     corpus (Corpus): The line of the table.
     folder (Path): Holds the parts, or the corpus' own folder that does.
-    seed (int): Decides which documents are carved out.
+    seed (int): Decides which documents are carved out; those with the same words go together.
     options (ReadOptions | None): Instead of the corpus' own.
     RETURNS (list[Part]): In the order train, dev, test.
     RAISES (ValueError): BC614 if a part is missing that cannot be carved, and the errors of the readers.
@@ -88,11 +90,19 @@ def _carve(corpus: Corpus, parts: dict[str, Part], seed: int) -> None:
     for source in dict.fromkeys(origin for origin, _ in missing.values()):
         whole = parts[source]
         fractions = {name: fraction for name, (origin, fraction) in missing.items() if origin == source}
-        drawn = split(whole.records, lambda record: record.id, fractions=fractions, rest=source, seed=seed)
+        drawn = split(whole.records, _words, fractions=fractions, rest=source, seed=seed)
         for name, records in drawn.items():
             facts = {"from": source, "documents": len(records), "of": len(whole.records)}
             tally = whole.tally if name == source else Tally()
             parts[name] = Part(name, records, tally, whole.path, facts)
+
+
+def _words(record: Record) -> str:
+    """What must not stand in two parts: the same words, whatever marks or spaces are among them.
+
+    ChemProt, say, repeats a sentence for each pair of entities it marks in it.
+    """
+    return " ".join(re.findall(r"\w+", record.text.lower())) or record.id
 
 
 def _rename_labels(record: Record, corpus: Corpus, tally: Tally) -> Record:

@@ -20,8 +20,8 @@ class Corpus:
     parts (Mapping): "train", "dev", "test" → paths below the input folder, the first that exists is read.
     licence, source, access (str): Terms; where it comes from; how one gets it.
     folder (str): Name of the folder that holds the parts; --input may be that folder or the one above.
-    carve (Mapping): Part that the corpus does not have → (part it is taken from, fraction). Used only where the part's
-        own files are missing; documents are chosen by id and seed.
+    carve (Mapping): Part that the corpus does not have → (part it is taken from, fraction). Used only where
+        the part's own files are missing; documents are chosen by checksum of their words and the seed.
     labels (Mapping): Label of the source → our label, or None to leave its mentions out. Empty: as they are.
     options (ReadOptions): How its files are read.
     note (str): What a user should know before quoting a score.
@@ -57,7 +57,9 @@ _IOB_PARTS = {
     "dev": ("devel.tsv.gz", "devel.tsv"),
     "test": ("test.tsv.gz", "test.tsv"),
 }
-_JSONL_PARTS = {part: (f"{part}.jsonl", f"{part}.jsonl.xz", f"{part}.jsonl.gz") for part in ("train", "dev", "test")}
+_JSONL_PARTS = {
+    part: (f"{part}.jsonl", f"{part}.jsonl.xz", f"{part}.jsonl.gz") for part in ("train", "dev", "test")
+}
 _FOLDER_PARTS = {part: (part,) for part in ("train", "dev", "test")}
 
 CORPORA = (
@@ -70,7 +72,8 @@ CORPORA = (
         licence="public domain mark",
         source="BioCreative V CDR, as IOB by cambridgeltl/MTL-Bioinformatics-2016",
         access="public",
-        note="Document borders are not in the files: 10 sentences make a document (an abstract has 9.2 on average).",
+        note="Document borders are not in the files: 10 sentences make a document (an abstract has 9.2 on "
+        "average).",
     ),
     Corpus(
         name="ncbi_disease",
@@ -81,7 +84,8 @@ CORPORA = (
         licence="CC0",
         source="NCBI disease corpus, as IOB by cambridgeltl/MTL-Bioinformatics-2016",
         access="public",
-        note="Document borders are not in the files: 10 sentences make a document (an abstract has 9.2 on average).",
+        note="Document borders are not in the files: 10 sentences make a document (an abstract has 9.2 on "
+        "average).",
     ),
     Corpus(
         name="social_history",
@@ -93,7 +97,8 @@ CORPORA = (
         licence="public download, terms not stated",
         source="UW-BioNLP SocialHistoryMTSamples; split by AndyStevens98/sdoh_extraction",
         access="public download",
-        note="A third of the mentions overlap: doc.spans holds all, doc.ents the longest. Where the folder has no test "
+        note="A third of the mentions overlap: doc.spans holds all, doc.ents the longest. Where the folder "
+        "has no test "
         "part, 15 % of train is carved out as test; dev stays the published one.",
     ),
     Corpus(
@@ -121,7 +126,8 @@ CORPORA = (
         licence="MIT",
         source="JamesWeatherhead/asq-phi (synthetic queries)",
         access="public",
-        note="Ages are not annotated, so the class age does not occur. No published split: by id and seed.",
+        note="Ages are not annotated, so the class age does not occur. No published split: by checksum and "
+        "seed.",
     ),
     Corpus(
         name="chemprot",
@@ -134,7 +140,8 @@ CORPORA = (
         licence="public domain mark",
         source="BioCreative VI ChemProt, as sentences by allenai/scibert",
         access="public",
-        note="13 relations, without the class 'false' of the BLUE version: scores of the two cannot be compared.",
+        note="13 relations, without the class 'false' of the BLUE version: scores of the two cannot be "
+        "compared.",
     ),
     Corpus(
         name="hoc",
@@ -146,7 +153,7 @@ CORPORA = (
         licence="GPL-3.0",
         source="sb895/Hallmarks-of-Cancer",
         access="public",
-        note="No published split: by id and seed. A sixth of the abstracts has no label.",
+        note="No published split: by checksum and seed. A sixth of the abstracts has no label.",
     ),
     Corpus(
         name="mtsamples",
@@ -158,7 +165,8 @@ CORPORA = (
         licence="CC0 as declared by ML4LHS/clinspacy",
         source="mtsamples.com through ML4LHS/clinspacy; notes with the same text merged",
         access="public",
-        note="40 specialties. No published split: by id and seed. Holds notes whose sections are in social_history.",
+        note="40 specialties. No published split: by checksum and seed. Holds notes whose sections are in "
+        "social_history.",
     ),
     Corpus(
         name="synthetic_deid",
@@ -178,7 +186,8 @@ CORPORA = (
         licence="same as this project",
         source="python -m corpus_scripts.synthetic phenotype",
         access="generated",
-        note="Invented notes of about 3,000 pieces; most of what decides a label stands beyond the first 700.",
+        note="Invented notes of about 3,000 pieces; most of what decides a label stands beyond the first "
+        "700.",
     ),
 )
 

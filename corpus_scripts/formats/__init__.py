@@ -1,1 +1,1 @@
-"""One file format each; a format knows no corpus, and a corpus is a line in a table (corpus_scripts/corpora)."""
+"""One file format each; a format knows no corpus: a corpus is a line in a table (corpora/table.py)."""

@@ -1,8 +1,8 @@
 """Read and write brat standoff: notes as .txt, what annotators marked as .ann of the same name.
 
-Offsets count characters of the .txt. Files that went through Windows, or gained a byte order mark, are read as they
-are; where the offsets were counted without those characters they are moved, and counted. What is no mention (attributes,
-events, relations, normalisations, comments) is kept in ``Record.meta``.
+Offsets count characters of the .txt. Files that went through Windows, or gained a byte order mark, are read
+as they are; where the offsets were counted without those characters they are moved, and counted. What is no
+mention (attributes, events, relations, normalisations, comments) is kept in ``Record.meta``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ def read_brat(folder: Path, tally: Tally, *, missing_ann: str = "error") -> Iter
 
     folder (Path): The folder. Files that are neither .txt nor .ann, and hidden ones, are passed over.
     tally (Tally): Receives what was repaired or dropped.
-    missing_ann (str): A .txt without .ann is an "error", is left out and counted ("skip"), or counts as annotated
-        with nothing found ("empty").
-    YIELDS (Record): In the order of the names. The id is the path below the folder without ending. The fragments of a
-        discontinuous mention are several spans with the mention's id, and the id is in ``meta["discontinuous"]``.
-    RAISES (ValueError): BC607 malformed line, BC608 mention and text differ, BC609 partner missing, BC611 not UTF-8.
+    missing_ann (str): A .txt without .ann is an "error", is left out and counted ("skip"), or counts as
+        annotated with nothing found ("empty").
+    YIELDS (Record): In the order of the names. The id is the path below the folder without ending. The
+        fragments of a discontinuous mention are several spans with the mention's id, and the id is in
+        ``meta["discontinuous"]``.
+    RAISES (ValueError): BC607 malformed line, BC608 mention and text differ, BC609 partner missing, BC611 not
+        UTF-8.
     """
     folder = Path(folder)
     if missing_ann not in MISSING_ANN:
@@ -77,17 +79,26 @@ def read_pair(name: str, text_path: Path, ann_path: Path | None, tally: Tally) -
 def write_brat(records: Iterable[Record], folder: Path) -> None:
     """Write each record as <id>.txt and <id>.ann; ``read_brat`` gives texts and spans back.
 
-    records (Iterable[Record]): Spans with one id become one discontinuous mention; other spans are numbered. Meta and
-        categories have no place in the format and are refused (BC619), not lost.
+    records (Iterable[Record]): Spans with one id become one discontinuous mention; other spans are numbered.
+        Meta and categories have no place in the format and are refused (BC619), not lost.
     folder (Path): Made if missing.
     """
     for record in records:
         check_record(record, where="write_brat", allow_space_edges=False)
         path = Path(record.id)
-        if path.is_absolute() or ".." in path.parts or record.id.strip(". /") != record.id or "\\" in record.id:
-            raise ValueError(Errors.BC619.format(record=record.id, format="brat", why="its id is no file name"))
+        if (
+            path.is_absolute()
+            or ".." in path.parts
+            or record.id.strip(". /") != record.id
+            or "\\" in record.id
+        ):
+            raise ValueError(
+                Errors.BC619.format(record=record.id, format="brat", why="its id is no file name")
+            )
         if record.meta or record.labels:
-            raise ValueError(Errors.BC619.format(record=record.id, format="brat", why="it has meta or labels"))
+            raise ValueError(
+                Errors.BC619.format(record=record.id, format="brat", why="it has meta or labels")
+            )
         if record.spans is None:
             raise ValueError(Errors.BC619.format(record=record.id, format="brat", why="it is not annotated"))
         write_text(folder / f"{record.id}.txt", record.text)
@@ -107,7 +118,7 @@ def _pairs(folder: Path) -> list[tuple[str, Path, Path]]:
 
 
 class _View(NamedTuple):
-    """The text as an annotation tool may have counted it, and where each of its characters stands in the file."""
+    """The text as a tool may have counted it, and where each of its characters stands in the file."""
 
     text: str
     offsets: list[int] | range
@@ -116,9 +127,8 @@ class _View(NamedTuple):
 
 def _views(text: str) -> Iterator[_View]:
     yield _View(text, range(len(text)), False)
-    without = {"\r\n": "\r" in text, "\ufeff": text.startswith("\ufeff")}
     for line_ends, mark in ((True, False), (False, True), (True, True)):
-        if (line_ends and not without["\r\n"]) or (mark and not without["\ufeff"]):
+        if (line_ends and "\r\n" not in text) or (mark and not text.startswith("\ufeff")):
             continue
         kept = [
             index
@@ -130,7 +140,7 @@ def _views(text: str) -> Iterator[_View]:
 
 
 def _matching_view(text: str, mentions: list[Mention], text_path: Path, ann_path: Path | None) -> _View:
-    """The first view in which every mention stands where the .ann says; BC608 names the first that never does."""
+    """The first view in which every mention stands where the .ann says (BC608 if there is none)."""
     worst: Mention | None = None
     for view in _views(text):
         failed = next((mention for mention in mentions if not _stands(mention, view.text)), None)
@@ -139,7 +149,9 @@ def _matching_view(text: str, mentions: list[Mention], text_path: Path, ann_path
         worst = worst or failed
     assert worst is not None
     offsets = ";".join(f"{start}-{end}" for start, end in worst.fragments)
-    raise ValueError(Errors.BC608.format(path=ann_path, line=worst.line, offsets=offsets, text_path=text_path.name))
+    raise ValueError(
+        Errors.BC608.format(path=ann_path, line=worst.line, offsets=offsets, text_path=text_path.name)
+    )
 
 
 def _stands(mention: Mention, text: str) -> bool:
@@ -150,9 +162,7 @@ def _stands(mention: Mention, text: str) -> bool:
     return found.split() == mention.text.split()
 
 
-def _join_touching(
-    fragments: tuple[tuple[int, int], ...], text: str, tally: Tally
-) -> list[tuple[int, int]]:
+def _join_touching(fragments: tuple[tuple[int, int], ...], text: str, tally: Tally) -> list[tuple[int, int]]:
     """Put fragments together that only white space parts: brat cuts a mention at each line break."""
     joined = [fragments[0]]
     for start, end in fragments[1:]:
@@ -177,7 +187,9 @@ def _ann_of(record: Record) -> str:
         groups.setdefault(span.id or f"\0{number}", []).append(span)
     lines = []
     for number, spans in enumerate(groups.values(), start=1):
-        if len({span.label for span in spans}) > 1 or any(character.isspace() for character in spans[0].label):
+        if len({span.label for span in spans}) > 1 or any(
+            character.isspace() for character in spans[0].label
+        ):
             why = "a label holds white space, or fragments of one mention have several labels"
             raise ValueError(Errors.BC619.format(record=record.id, format="brat", why=why))
         offsets = ";".join(f"{span.start} {span.end}" for span in spans)

@@ -1,4 +1,4 @@
-"""The lines of a brat .ann file, each taken apart: T mentions; E, R, A, M, N, #, * and all that is kept beside them."""
+"""The lines of a brat .ann file, each taken apart: T mentions, and all that is kept beside them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Read token-per-line corpora (CoNLL, BIO, IOB): one token and its tag on a line, a blank line after each sentence.
+"""Read token-per-line corpora (CoNLL, BIO): a token and its tag a line, a blank line after a sentence.
 
-The text is rebuilt: tokens joined by one space, sentences by a line break. Such files rarely say where documents end,
-and a lone sentence gives a long-context encoder nothing to read, so sentences are grouped into documents.
+The text is rebuilt: tokens joined by one space, sentences by a line break. Such files rarely say where
+documents end, and a lone sentence gives a long-context encoder nothing to read, so sentences are grouped into
+documents.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class ConllOptions:
     token_column, tag_column (int): Counted from 0; from the end when negative.
     scheme (str): "iob1", "iob2", "biluo", or "auto" to tell from the tags.
     repair (str): What to do with a continuation that continues nothing: "open", "drop" or "error".
-    documents (str): "docstart" (at -DOCSTART- lines), "file" (one document), "sentence" (one each), a number (that
-        many sentences each, never across a -DOCSTART-), or "auto": docstart if there is any, else 10.
+    documents (str): "docstart" (at -DOCSTART- lines), "file" (one document), "sentence" (one each), a number
+        (that many sentences each, never across a -DOCSTART-), or "auto": docstart if there is any, else 10.
     label (str | None): Label of tags without one (a bare B or I).
     """
 
@@ -46,11 +47,15 @@ class ConllOptions:
             ("--scheme", self.scheme, SCHEMES), ("--repair", self.repair, REPAIRS),
         ):  # fmt: skip
             if value not in allowed:
-                raise ValueError(Errors.BC622.format(option=option, value=value, expected=" or ".join(allowed)))
+                raise ValueError(
+                    Errors.BC622.format(option=option, value=value, expected=" or ".join(allowed))
+                )
         number = self.documents.isdecimal() and int(self.documents) > 0
         if not number and self.documents not in ("auto", "docstart", "file", "sentence"):
             expected = "auto, docstart, file, sentence or a number of sentences"
-            raise ValueError(Errors.BC622.format(option="--documents", value=self.documents, expected=expected))
+            raise ValueError(
+                Errors.BC622.format(option="--documents", value=self.documents, expected=expected)
+            )
 
 
 class _Sentence(NamedTuple):
@@ -101,9 +106,7 @@ def _read_sentences(path: Path, options: ConllOptions) -> list[_Sentence]:
             continue
         word, tag = _pick(columns, options, path, line)
         words.append(word)
-        tags.append(
-            parse_tag(tag, line=line, path=str(path), scheme=options.scheme, label=options.label)
-        )
+        tags.append(parse_tag(tag, line=line, path=str(path), scheme=options.scheme, label=options.label))
     finish()
     return sentences
 

@@ -36,8 +36,8 @@ def read_text(path: Path) -> str:
 def read_lines(path: Path) -> list[str]:
     """The lines of a file without their ends.
 
-    Only LF and CRLF end a line: ``str.splitlines`` would also cut at U+2028, U+0085 and form feeds, which occur in notes.
-    A byte order mark before the first line is left out.
+    Only LF and CRLF end a line: ``str.splitlines`` would also cut at U+2028, U+0085 and form feeds, which
+    occur in notes. A byte order mark before the first line is left out.
     """
     lines = read_text(path).removeprefix("\ufeff").split("\n")
     if lines[-1] == "":

@@ -1,7 +1,7 @@
-"""Read and write one JSON object a line: {id?, text, spans: [{start, end, label}], cats: {label: 0/1} or labels: […]}.
+"""Read and write one JSON object a line: {id?, text, spans: [{start, end, label}], cats or labels}.
 
-``cats`` names each category and its value, and what it leaves out is missing. ``labels`` names only the positive ones,
-so all others of the corpus are negative: pass their inventory.
+``cats`` names each category and its value, and what it leaves out is missing. ``labels`` names only the
+positive ones, so all others of the corpus are negative: pass their inventory.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def read_jsonl(
 
     path (Path): The file; blank lines are passed over.
     options (JsonlOptions | None): Which keys hold what.
-    inventory (Sequence[str] | None): All labels, for lines that name only the positive ones; by default those that
-        occur in this file.
+    inventory (Sequence[str] | None): All labels, for lines that name only the positive ones; by default those
+        that occur in this file.
     YIELDS (Record): Lines without an id get "<file>-00001", … after their line.
-    RAISES (ValueError): BC610 a line that is not such an object, BC623 a label outside the inventory, and those of
-        check_record, with file and line.
+    RAISES (ValueError): BC610 a line that is not such an object, BC623 a label outside the inventory, and
+        those of check_record, with file and line.
     """
     path = Path(path)
     options = options or JsonlOptions()
@@ -72,7 +72,12 @@ def write_jsonl(records: Iterable[Record], path: Path) -> None:
         row: dict[str, Any] = {"id": record.id, "text": record.text}
         if record.spans is not None:
             row["spans"] = [
-                {"start": span.start, "end": span.end, "label": span.label, **({"id": span.id} if span.id else {})}
+                {
+                    "start": span.start,
+                    "end": span.end,
+                    "label": span.label,
+                    **({"id": span.id} if span.id else {}),
+                }
                 for span in record.spans
             ]
         if record.labels is not None:
@@ -140,7 +145,9 @@ def _categories(
 ) -> Mapping[str, float] | None:
     cats = row.get(options.cats)
     if cats is not None:
-        numbers = isinstance(cats, dict) and all(isinstance(value, (bool, int, float)) for value in cats.values())
+        numbers = isinstance(cats, dict) and all(
+            isinstance(value, (bool, int, float)) for value in cats.values()
+        )
         if not numbers:
             why = f'"{options.cats}" does not map each label to a number'
             raise ValueError(Errors.BC610.format(path=path, line=line, why=why))

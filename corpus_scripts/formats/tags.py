@@ -1,7 +1,7 @@
-"""Read the begin/inside tags of token-per-line corpora: IOB1, IOB2 (BIO) and BILUO (also written IOBES or BMES).
+"""Read the begin/inside tags of token-per-line corpora: IOB1, IOB2 (BIO) and BILUO (IOBES, BMES).
 
-Where tags contradict themselves the rule of conlleval and seqeval is the default: a continuation without a beginning
-begins an entity. It is counted, or dropped, or refused, as asked.
+Where tags contradict themselves the rule of conlleval and seqeval is the default: a continuation without a
+beginning begins an entity. It is counted, or dropped, or refused, as asked.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def parse_tag(tag: str, *, line: int, path: str, scheme: str, label: str | None)
 def detect_scheme(sentences: Sequence[Sequence[Tag]]) -> str:
     """Tell the scheme from all tags of a corpus.
 
-    Ends or singles: BILUO. Otherwise IOB2, unless entities do begin with I while every B follows an entity of the
-    same label, the only place where IOB1 has one.
+    Ends or singles: BILUO. Otherwise IOB2, unless entities do begin with I while every B follows an entity of
+    the same label, the only place where IOB1 has one.
 
     sentences (Sequence): Tags by sentence.
     RETURNS (str): "iob1", "iob2" or "biluo".
@@ -82,8 +82,8 @@ def read_chunks(tags: Sequence[Tag], *, scheme: str, repair: str, tally: Tally, 
 
     tags (Sequence[Tag]): One for each token.
     scheme (str): "iob1", "iob2" or "biluo".
-    repair (str): A continuation that continues nothing: "open" begins an entity (counted as repaired), "drop" leaves
-        it and what continues it out (counted as dropped), "error" refuses.
+    repair (str): A continuation that continues nothing: "open" begins an entity (counted as repaired), "drop"
+        leaves it and what continues it out (counted as dropped), "error" refuses.
     tally (Tally): Receives the counts, also of BILUO entities that were never ended (kept).
     path (str): For the message.
     RETURNS (list[Chunk]): In the order of the text.

@@ -41,9 +41,7 @@ def compose_cli(
     files, settings = split_arguments(overlays + ctx.args)
     overrides = parse_config_overrides(settings)
     try:
-        composition = compose(
-            files, encoder=encoder, encoder_overlays=encoder_overlays, overrides=overrides
-        )
+        composition = compose(files, encoder=encoder, encoder_overlays=encoder_overlays, overrides=overrides)
         text = header(composition) + fill(composition)
     except ValueError as error:
         msg.fail("Cannot compose this config", str(error), exits=1)

@@ -1,7 +1,7 @@
 """`python -m spacy bioclinical cut`: a corpus whose documents end after so many pieces.
 
-The pipeline itself never cuts. To learn what the long context is worth, the same classifier is trained and tested on
-documents cut as an encoder of that length would cut them.
+The pipeline itself never cuts. To learn what the long context is worth, the same classifier is trained and
+tested on documents cut as an encoder of that length would cut them.
 """
 
 import os

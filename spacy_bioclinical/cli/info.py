@@ -1,4 +1,4 @@
-"""`python -m spacy bioclinical info`: versions and devices, and what an encoder folder or a pipeline is made of."""
+"""`python -m spacy bioclinical info`: versions and devices; what an encoder or a pipeline is made of."""
 
 import json
 import platform
@@ -37,7 +37,9 @@ ENCODER_KEYS = (
 
 @bioclinical.command("info")
 def info_cli(
-    path: Path | None = typer.Argument(None, help="An encoder folder or a pipeline's folder; none: the machine"),
+    path: Path | None = typer.Argument(
+        None, help="An encoder folder or a pipeline's folder; none: the machine"
+    ),
 ) -> None:
     """Show versions and devices, or what a folder holds."""
     try:

@@ -1,8 +1,9 @@
 """`python -m spacy bioclinical install-check`: do the wheels work where nothing but the wheels is?
 
-A fresh virtual environment gets the plugin's wheel and the pipelines' wheels with all that they require, held to the
-versions that run here. Then, from another folder, without a network and with an empty model cache, each pipeline is
-loaded by its name and must say what it said before packaging. About a minute and 2 GB, given back at the end.
+A fresh virtual environment gets the plugin's wheel and the pipelines' wheels with all that they require,
+held to the versions that run here. Then, from another folder, without a network and with an empty model
+cache, each pipeline is loaded by its name and must say what it said before packaging. About a minute and 2
+GB, given back at the end.
 """
 
 import json
@@ -11,8 +12,10 @@ import re
 import shutil
 import tempfile
 import time
+import zipfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import typer
 from wasabi import msg
@@ -29,13 +32,15 @@ SHOWN = ("spacy", "spacy-transformers", "torch", "transformers", PLUGIN)
 
 @bioclinical.command("install-check")
 def install_check_cli(
-    wheels: list[Path] = typer.Argument(..., help="Wheels of pipelines, as `package` builds them", exists=True),
+    wheels: list[Path] = typer.Argument(
+        ..., help="Wheels of pipelines, as `package` builds them", exists=True
+    ),
     plugin: Path = typer.Option(Path("dist"), "--plugin", help="Folder with the plugin's wheel", exists=True),
     output: Path = typer.Option(..., "--output", "-o", help="JSON file for the result"),
     environment: Path = typer.Option(Path(".venv-install-check"), "--environment", help="Folder, made anew"),
     keep: bool = typer.Option(False, "--keep", help="Leave the environment there"),
 ) -> None:
-    """Install wheels into a fresh environment, load them offline elsewhere, compare with the recorded output."""
+    """Install wheels into a fresh environment, load them offline elsewhere, compare their output."""
     wheels = list(dict.fromkeys(wheels))
     try:
         result = install_and_compare(wheels, plugin, environment.resolve())
@@ -49,7 +54,7 @@ def install_check_cli(
         msg.good(f"{name}: installed, loaded offline, same output (scores within {gap:.1g})")
 
 
-def install_and_compare(wheels: list[Path], plugin: Path, environment: Path) -> dict:
+def install_and_compare(wheels: list[Path], plugin: Path, environment: Path) -> dict[str, Any]:
     """Make the environment, install, load and compare.
 
     wheels (list[Path]): Pipelines' wheels with `NAME.outputs.json` beside them.
@@ -73,28 +78,36 @@ def install_and_compare(wheels: list[Path], plugin: Path, environment: Path) -> 
         elsewhere = Path(temporary)
         constraints = elsewhere / "constraints.txt"
         constraints.write_text("\n".join(present_versions()), encoding="utf8")
-        pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run_python([*pip, "--upgrade", "pip"], python=python, environment=clean)
+        pip = ["-m", "pip", "--disable-pip-version-check", "install"]
+        run_python([*pip, "--upgrade", "pip"], python=python, environment=clean, quiet=True)
         files = [str(file.resolve()) for file in (*plugin_wheels, *wheels)]
-        run_python([*pip, "--constraint", str(constraints), *files], python=python, environment=clean)
+        wanted = [*pip, "--constraint", str(constraints), *files]
+        run_python(wanted, python=python, environment=clean, quiet=True)
         seconds = time.perf_counter() - start
         offline = _offline(clean, elsewhere)
-        show = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-        versions = json.loads(run_python(["-c", show, *SHOWN], python=python, environment=offline)[-1])
+        show = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
+        found_versions = run_python(["-c", show, *SHOWN], python=python, environment=offline)[-1].split()
         gaps = {}
         for wheel in wheels:
             name = wheel.name.split("-")[0]
             expected = outputs_path(wheel).resolve()
             recorded = json.loads(expected.read_text(encoding="utf8"))
             found = elsewhere / f"{name}.json"
-            arguments = ["-m", "spacy", "bioclinical", "outputs", name, str(Path(recorded["corpus"]).resolve())]
+            arguments = [
+                "-m",
+                "spacy",
+                "bioclinical",
+                "outputs",
+                name,
+                str(Path(recorded["corpus"]).resolve()),
+            ]
             arguments += ["--output", str(found), "--limit", str(recorded["limit"])]
             run_python(arguments, python=python, environment=offline, folder=elsewhere)
             gaps[name] = compare(expected, found, name)
     requirements = {wheel.name: wheel_requirements(wheel) for wheel in (*plugin_wheels, *wheels)}
     return {
         "install_seconds": round(seconds),
-        "versions": versions,
+        "versions": dict(zip(SHOWN, found_versions, strict=True)),
         "pipelines": gaps,
         "wheels": {file.as_posix(): requirements[file.name] for file in (*plugin_wheels, *wheels)},
     }
@@ -120,8 +133,6 @@ def wheel_requirements(wheel: Path) -> list[str]:
     wheel (Path): A wheel.
     RETURNS (list[str]): E.g. ["torch<2.14,>=2.6", …].
     """
-    import zipfile
-
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (item for item in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", item))
         lines = archive.read(name).decode("utf8").split("\n\n")[0].splitlines()

@@ -1,4 +1,4 @@
-"""`python -m spacy bioclinical outputs`: what a pipeline says about some documents, to compare one install with another.
+"""`python -m spacy bioclinical outputs`: what a pipeline says about some documents, for comparing installs.
 
 Only offsets, labels, scores and counts are kept, never text, so the file may travel with the wheel.
 """
@@ -22,12 +22,16 @@ TOLERANCE = 1e-4
 @bioclinical.command("outputs")
 def outputs_cli(
     model: str = typer.Argument(..., help="Folder or installed name of a pipeline"),
-    corpus: Path = typer.Argument(..., help="A .spacy file; its texts are read, its annotation is not", exists=True),
+    corpus: Path = typer.Argument(
+        ..., help="A .spacy file; its texts are read, its annotation is not", exists=True
+    ),
     output: Path = typer.Option(..., "--output", "-o", help="JSON file to write"),
     limit: int = typer.Option(8, "--limit", "-n", min=1, help="How many documents"),
 ) -> None:
     """Write what a pipeline finds in the first documents of a corpus: offsets, labels, scores."""
-    write_json(output, {"corpus": corpus.as_posix(), "limit": limit, "documents": describe(model, corpus, limit)})
+    write_json(
+        output, {"corpus": corpus.as_posix(), "limit": limit, "documents": describe(model, corpus, limit)}
+    )
     msg.good(f"Wrote the output of {model} to {output}")
 
 
@@ -74,7 +78,9 @@ def compare(expected: Path, found: Path, name: str) -> float:
         raise ValueError(Errors.BC514.format(name=name, doc_id="-", what=what))
     for number, (one, other) in enumerate(zip(before, after, strict=True)):
         if [ent[:3] for ent in one["ents"]] != [ent[:3] for ent in other["ents"]]:
-            what = f"{len(other['ents'])} entities, {len(one['ents'])} before, not the same offsets and labels"
+            what = (
+                f"{len(other['ents'])} entities, {len(one['ents'])} before, not the same offsets and labels"
+            )
         elif one["cats"].keys() != other["cats"].keys():
             what = "other labels"
         elif one["coverage"] != other["coverage"]:

@@ -150,7 +150,7 @@ def _merge(composition: Composition, into: dict, new: dict, prefix: str, source:
             raise ValueError(Errors.BC506.format(key=path, first=composition.origin(path), second=source))
         if path == PIPELINE and isinstance(old, list):
             value = [*old, *(name for name in value if name not in old)]
-        elif key in into and old != value:
+        elif old is not None and old != value:
             composition.replaced.append((path, composition.origin(path), source))
         into[key] = copy.deepcopy(value)
         composition.origins[path] = source

@@ -1,12 +1,13 @@
-"""`python -m spacy bioclinical package`: a trained pipeline becomes a wheel that pip installs with all it needs.
+"""`python -m spacy bioclinical package`: a trained pipeline becomes a wheel that brings all it needs.
 
-spaCy writes the package and pins the plugin by itself, but never torch and transformers; their ranges are taken from
-the plugin's own metadata, so that they are written down once (setup.cfg). The wheel is built in this environment,
-without a network. Beside it lies what the pipeline says about some documents, for `install-check` to compare with.
+spaCy writes the package and pins the plugin by itself, but never torch and transformers; their ranges are
+taken from the plugin's own metadata, so that they are written down once (setup.cfg). The wheel is built in
+this environment, offline. Beside it lies what the pipeline says about some documents, for `install-check`.
 """
 
 import json
 import re
+import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -58,13 +59,36 @@ def build_pipeline_wheel(model: Path, output: Path, *, name: str, version: str) 
     own = [r for r in meta.get("requirements", []) if requirement_name(r) not in REQUIRED]
     meta["requirements"] = [*own, *(ranges[required] for required in REQUIRED)]
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "meta.json").write_text(json.dumps(meta), encoding="utf8")
-        arguments = ["-m", "spacy", "package", str(model), temporary, "--name", name, "--version", version]
-        arguments += ["--meta-path", str(folder / "meta.json"), "--build", "none"]
-        run_python(arguments)
-        (package,) = (path.parent for path in folder.glob("*/setup.py"))
-        return build_wheel(package, output)
+        copy = Path(temporary) / "model"
+        shutil.copytree(model, copy)
+        (copy / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf8")
+        forget_words(copy)
+        package = Path(temporary) / "package"
+        package.mkdir()
+        arguments = ["-m", "spacy", "package", str(copy), str(package), "--name", name, "--version", version]
+        run_python([*arguments, "--build", "none"], quiet=True)
+        (setup,) = package.glob("*/setup.py")
+        return build_wheel(setup.parent, output)
+
+
+def forget_words(model: Path) -> None:
+    """Take the words of the training notes out of a saved pipeline.
+
+    spaCy stores every string its vocabulary has met, so names and numbers of the notes that a pipeline was
+    trained on would travel in `vocab/strings.json`. What a fresh language knows and the labels are all that
+    is needed.
+
+    model (Path): Folder of a pipeline, changed in place.
+    """
+    import spacy
+    from spacy.strings import StringStore
+
+    meta = json.loads((model / "meta.json").read_text(encoding="utf8"))
+    kept = StringStore(strings=list(spacy.blank(meta["lang"]).vocab.strings))
+    for labels in meta.get("labels", {}).values():
+        for label in labels:
+            kept.add(label)
+    kept.to_disk(model / "vocab" / "strings.json")
 
 
 def plugin_requirements() -> dict[str, str]:

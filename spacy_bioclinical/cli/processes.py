@@ -1,7 +1,8 @@
-"""Runs spaCy's own commands as child processes: on the device that was asked for, with a clear error when one fails.
+"""Runs spaCy's own commands as child processes: on the device asked for, with a clear error if one fails.
 
-spaCy's `--gpu-id` needs cupy. The packed transformer does not: it takes the CUDA device that torch sees. So a GPU is
-chosen here by what the child may see (CUDA_VISIBLE_DEVICES), which works with and without cupy, and -1 hides them all.
+spaCy's `--gpu-id` needs cupy. The packed transformer does not: it takes the CUDA device that torch sees. So
+a GPU is chosen by what the child may see (CUDA_VISIBLE_DEVICES), which works with and without cupy; -1 hides
+them all.
 """
 
 import importlib.util
@@ -49,6 +50,7 @@ def run_python(
     *,
     environment: dict[str, str] | None = None,
     folder: Path | None = None,
+    quiet: bool = False,
     python: str | Path = sys.executable,
 ) -> list[str]:
     """Run a python command line, show what it prints as it prints it, and fail if it fails.
@@ -56,6 +58,7 @@ def run_python(
     arguments (list[str]): E.g. ["-m", "spacy", "train", …].
     environment (dict): The child's environment, this process's own if not given.
     folder (Path): Working folder, the present one if not given.
+    quiet (bool): Show what it prints only if it fails.
     python (str | Path): The interpreter.
     RETURNS (list[str]): The lines it printed to standard output.
     RAISES (ValueError): BC512 with the command line and its exit code.
@@ -67,15 +70,19 @@ def run_python(
         env={**(os.environ if environment is None else environment), "PYTHONUNBUFFERED": "1"},
         cwd=folder,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if quiet else None,
         text=True,
         encoding="utf8",
         errors="replace",
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            print(line, end="", flush=True)
+            if not quiet:
+                print(line, end="", flush=True)
             lines.append(line.rstrip("\n"))
     if process.returncode:
+        if quiet:
+            print("\n".join(lines), flush=True)
         raise ValueError(
             Errors.BC512.format(command=shlex.join(["python", *arguments]), code=process.returncode)
         )

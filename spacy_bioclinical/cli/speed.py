@@ -1,4 +1,4 @@
-"""`python -m spacy bioclinical speed`: `spacy benchmark speed` on a trained pipeline, its result kept as JSON."""
+"""`python -m spacy bioclinical speed`: `spacy benchmark speed` on a trained pipeline, kept as JSON."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m spacy bioclinical train`: spaCy's own training on the device asked for, with a note of how long it took."""
+"""`python -m spacy bioclinical train`: spaCy's own training on the device asked for, with its time."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""`python -m spacy bioclinical wheel`: the plugin's own wheel, built offline from a clean copy of the sources."""
+"""`python -m spacy bioclinical wheel`: the plugin's own wheel, built offline from a clean copy."""
 
 import shutil
 import tempfile
@@ -52,7 +52,7 @@ def build_wheel(source: Path, output: Path) -> Path:
     """Build a wheel with what is installed here, no network; equal sources give equal bytes.
 
     source (Path): Folder with setup.py or pyproject.toml.
-    output (Path): Folder for the wheel, made if needed. Wheels of other versions of the same package are removed.
+    output (Path): Folder for the wheel, made if needed; other versions of the same package are removed.
     RETURNS (Path): The wheel.
     RAISES (ValueError): BC512 if the build fails.
     """
@@ -60,7 +60,7 @@ def build_wheel(source: Path, output: Path) -> Path:
     environment = device_environment(-1) | {"SOURCE_DATE_EPOCH": "946684800"}
     with tempfile.TemporaryDirectory() as temporary:
         arguments = ["-m", "build", "--wheel", "--no-isolation", "--outdir", temporary, str(source)]
-        run_python(arguments, environment=environment)
+        run_python(arguments, environment=environment, quiet=True)
         (built,) = Path(temporary).glob("*.whl")
         for old in output.glob(f"{built.name.split('-')[0]}-*.whl"):
             old.unlink()

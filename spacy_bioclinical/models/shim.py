@@ -5,6 +5,7 @@ averaged weights that work, and settings (context, overlap, kernel, precision â€
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ class EncoderShim(Shim):
     """
 
     _tokenizer: PieceTokenizer | None = None
+    _pid: int = 0
 
     def __init__(self, chosen: dict[str, Any], device: str = "auto"):
         super().__init__(None, dict(DEFAULTS))
@@ -99,6 +101,7 @@ class EncoderShim(Shim):
             raise ValueError(Errors.BC303.format(tokenizer=tokenizer.vocab_size, encoder=n_ids))
         encoder.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
         self._model = encoder.to(torch_device(self.device_name)).eval()
+        self._pid = os.getpid()
         self._tokenizer = tokenizer
 
     @property
@@ -135,6 +138,11 @@ class EncoderShim(Shim):
         return rows_TD, backprop
 
     def _rows(self, ids: NDArray, lengths: list[int], budget: int) -> Tensor:
+        if os.getpid() != self._pid:
+            # A forked worker (nlp.pipe with n_process) inherits OpenMP's bookkeeping without its threads: the first
+            # parallel loop would wait for ever. One thread a process is also what several processes want.
+            torch.set_num_threads(1)
+            self._pid = os.getpid()
         ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
         rows, start = [], 0
         for group in budget_groups(lengths, budget):

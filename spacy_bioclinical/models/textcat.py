@@ -1,10 +1,11 @@
 """The text classifier for stock `textcat` components: pool the whole document, then one linear layer.
 
-"mean" suits a document that is about one thing throughout; "max" and "attention" find a single sentence in
-thousands of tokens. The last layer passes the component's gradient (p − y) straight to the logits, which
-makes it the gradient of the cross-entropy, binary for `textcat_multilabel` and categorical for `textcat`.
-(spaCy's own multi-label models multiply it by p(1 − p), the gradient of a squared error, which vanishes for
-a rare label that is confidently missed.)
+"mean" suits a document that is about one thing throughout; "max" and above all "attention" find a single
+sentence in thousands of tokens. The last layer passes the component's gradient (p − y) straight to the
+logits, divided by the number of documents. That is the gradient of the mean cross-entropy, binary for
+`textcat_multilabel` and categorical for `textcat`. (spaCy's own multi-label models multiply it by p(1 − p),
+the gradient of a squared error, which vanishes for a rare label that is confidently missed; and they add up
+the documents of a batch, which would drown an entity head that shares the encoder and takes means.)
 """
 
 from collections.abc import Callable
@@ -78,4 +79,4 @@ def _forward(model: Model, X: Floats2d, is_train: bool) -> tuple[Floats2d, Calla
         Y = model.ops.softmax(X, inplace=False)
     else:
         Y = model.ops.sigmoid(X, inplace=False)
-    return Y, lambda dY: dY
+    return Y, lambda dY: dY / max(len(dY), 1)

@@ -1,2 +1,1 @@
-"""Subword pieces of plain text: one tokenisation with offsets, token alignment, windows. Never imports spaCy
-or torch."""
+"""Subword pieces of plain text: tokenisation with offsets, alignment, windows. No spaCy, no torch."""

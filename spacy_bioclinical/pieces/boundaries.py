@@ -27,12 +27,16 @@ SECTION, BLANK_LINE, LINE, SENTENCE, TOKEN, INSIDE = 4, 3, 2, 1, 0, -1
 
 # Words whose full stop seldom ends a sentence in a clinical note. Lower case, without the stop.
 ABBREVIATIONS: frozenset[str] = frozenset(
-    "dr drs mr mrs ms prof st sr jr pt pts mg mcg kg gm ml cc cm mm hr hrs min mins sec wk wks mo mos yr yrs
-    yo " "no nos vs approx dept fig ref tel ext hx sx dx rx tx fx cf eg ie al inc vol resp temp wt ht tab tabs
-    cap caps " "inj susp soln amp qd qid bid tid prn po iv im sc sq subq".split()
+    word
+    for group in (
+        "dr drs mr mrs ms prof st sr jr pt pts dept approx fig ref tel ext no nos vs eg ie al cf inc",
+        "mg mcg kg gm ml cc cm mm vol wt ht temp resp sec min mins hr hrs wk wks mo mos yr yrs yo",
+        "hx sx dx rx tx fx tab tabs cap caps inj susp soln amp po iv im sc sq subq qd qid bid tid prn",
+    )
+    for word in group.split()
 )
 _SENTENCE_END = re.compile(
-    r"(?P<word>[^\s.?!]{0,12})(?P<mark>[.?!])[.?!\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[^\W_])"
+    r"(?P<word>[^\s.?!]{0,12})(?P<mark>[.?!])[.?!\"'\u201d\u2019)\]]{0,8}\s+(?=[\"'\u201c\u2018(\[]?[^\W_])"
 )
 
 
@@ -64,6 +68,7 @@ def boundary_strengths(
         sentence_starts = light_sentence_starts(text)
     sentences = visible[np.asarray(sentence_starts, dtype=np.int64)]
     at_char[sentences] = SENTENCE
+    at_char[n_chars] = TOKEN
 
     line_starts, breaks_before = _line_starts(codes, space)
     at_char[line_starts] = np.where(breaks_before > 1, BLANK_LINE, LINE)

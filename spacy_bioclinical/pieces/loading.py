@@ -46,16 +46,18 @@ def load_fast_tokenizer(name: str | Path) -> Any:
 
 
 def _looks_like_path(name: str | Path) -> bool:
-    """Tell "./encoders/tiny" and "a/b/c" from a hub name, which is "name" or "owner/name"."""
+    """Tell "./encoders/tiny", "encoders/tiny/" and "a/b/c" from a hub name, "name" or "owner/name".
+
+    "encoders/tiny" is ambiguous: a path where a folder "encoders" exists here, a hub name otherwise.
+    """
     text = str(name)
     return (
         isinstance(name, Path)
         or text.startswith((".", "~", "/"))
+        or text.endswith("/")
         or "\\" in text
         or text.count("/") > 1
-        or text.endswith("/")
-        or Path(text).expanduser().parent not in (Path("."), Path(""))
-        and Path(text).parent.is_dir()
+        or ("/" in text and Path(text).parent.is_dir())
     )
 
 
@@ -68,10 +70,14 @@ def _load_from_folder(folder: Path) -> Any:
         # A folder without a class that this transformers knows still says all in tokenizer.json, unless it
         # asks for code of its own.
         if (folder / "tokenizer.json").is_file() and not _names_known_class(folder):
-            try:
-                return PreTrainedTokenizerFast.from_pretrained(str(folder))
-            except Exception as second_error:
-                error = second_error
+            return _load_generic(folder, PreTrainedTokenizerFast)
+        raise _unreadable(folder, error) from error
+
+
+def _load_generic(folder: Path, tokenizer_class: Any) -> Any:
+    try:
+        return tokenizer_class.from_pretrained(str(folder))
+    except Exception as error:
         raise _unreadable(folder, error) from error
 
 

@@ -90,6 +90,9 @@ class PieceTokenizer:
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         added = self._backend.get_added_tokens_decoder()
         self.prefix_ids, self.suffix_ids = _template(self._backend)
+        self._serialised = self._backend.to_str()
+        # encode() adds no special pieces, and RoBERTa's post-processor would empty the ranges of white space.
+        self._backend.post_processor = None
         self.vocab_size: int = max(vocabulary.values(), default=-1) + 1
         self.max_length = max_length if max_length is not None and 0 < max_length < ABSURD_LENGTH else None
         self.mask_id: int | None = role_ids.get("mask_token")
@@ -145,7 +148,7 @@ class PieceTokenizer:
     @cached_property
     def fingerprint(self) -> str:
         """Sha256 (hex) of the tokenizer and its special tokens: equal means equal pieces for every text."""
-        content = {"tokenizer": json.loads(self._backend.to_str()), "special_tokens": self.special_tokens}
+        content = {"tokenizer": json.loads(self._serialised), "special_tokens": self.special_tokens}
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
@@ -160,7 +163,7 @@ class PieceTokenizer:
         }
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / "tokenizer.json", self._backend.to_str(pretty=True))
+        _write_whole(folder / "tokenizer.json", Tokenizer.from_str(self._serialised).to_str(pretty=True))
         _write_whole(folder / "tokenizer_config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
         roles = json.dumps(self.special_tokens, indent=2, sort_keys=True)
         _write_whole(folder / "special_tokens_map.json", roles + "\n")
@@ -169,7 +172,7 @@ class PieceTokenizer:
         """Serialise everything needed to encode again; JSON in UTF-8."""
         content = {
             "format": _BYTES_FORMAT,
-            "tokenizer": self._backend.to_str(),
+            "tokenizer": self._serialised,
             "special_tokens": self.special_tokens,
             "max_length": self.max_length,
         }

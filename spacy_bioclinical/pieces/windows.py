@@ -96,17 +96,12 @@ def _choose_start(
     target = min(max(end - overlap, low), end)
     slack = overlap // 4
     near = np.arange(max(low, target - slack), min(end, target + slack) + 1)
-    if not (strengths[near] >= 0).any():
+    grades = strengths[near]
+    if grades.max() < 0:  # a long token lies there: any boundary will do, the nearest is best
         near = np.arange(max(low, end - 2 * overlap), end + 1)
-    grades = np.where(strengths[near] >= 0, strengths[near], -1)
-    distances = np.abs(near - target)
-    if not (grades >= 0).any():
-        return target
-    if (
-        near[0] < target - slack or near[-1] > target + slack
-    ):  # the wider search wants the nearest, not the strongest
-        grades = np.minimum(grades, 0)
-    return int(near[np.lexsort((near, distances, -grades))[0]])
+        grades = np.minimum(strengths[near], 0)
+    order = np.lexsort((near, np.abs(near - target), -grades.astype(np.int64)))
+    return int(near[order[0]])
 
 
 def owners(

@@ -1,0 +1,18 @@
+"""All recipes by name: walk `RECIPES`, or take one with `get_recipe`."""
+
+from pretrain.recipes.bioclinical import BIOCLINICAL
+from pretrain.recipes.recipe import Recipe
+from pretrain.recipes.tiny import TINY
+from spacy_bioclinical.errors import Errors
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TINY, *BIOCLINICAL)}
+
+__all__ = ["RECIPES", "Recipe", "get_recipe"]
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return a recipe. RAISES (ValueError): BC712 for an unknown name."""
+    if name not in RECIPES:
+        known = list(RECIPES)
+        raise ValueError(Errors.BC712.format(name=name, known=", ".join(known), first=known[0]))
+    return RECIPES[name]
