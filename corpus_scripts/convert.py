@@ -17,7 +17,7 @@ from corpus_scripts.cli import quiet_errors, show
 from corpus_scripts.corpora import CORPORA, find_corpus, read_corpus
 from corpus_scripts.formats.conll import ConllOptions
 from corpus_scripts.formats.jsonl import JsonlOptions
-from corpus_scripts.reading import ReadOptions, guess_format, label_inventory, read_paths
+from corpus_scripts.reading import FORMATS, ReadOptions, guess_format, label_inventory, read_paths
 from corpus_scripts.report import describe_sources
 from corpus_scripts.tally import Tally
 from corpus_scripts.to_docbin import convert_records
@@ -136,7 +136,7 @@ def convert_files(
     output: Annotated[Path, typer.Option(help="The .spacy file; its report is written beside it.")],
     format_name: Annotated[
         str | None,
-        typer.Option("--format", help="conll, brat or jsonl; guessed from the name if left out."),
+        typer.Option("--format", help=f"{', '.join(FORMATS)}; guessed if left out."),
     ] = None,
     documents: Documents = None,
     repair: Repair = None,
@@ -209,7 +209,7 @@ def _options_of(format_name: str, options: ReadOptions) -> dict[str, Any]:
         return asdict(options.conll)
     if format_name == "jsonl":
         return {**asdict(options.jsonl), "inventory": list(options.inventory or ())}
-    return {"missing_ann": options.missing_ann}
+    return {"missing_ann": options.missing_ann} if format_name == "brat" else {}
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from pathlib import Path
 from corpus_scripts.formats.brat import read_brat
 from corpus_scripts.formats.conll import ConllOptions, read_conll
 from corpus_scripts.formats.jsonl import JsonlOptions, listed_labels, read_jsonl
+from corpus_scripts.formats.physionet_deid import read_physionet_deid
 from corpus_scripts.record import Record
 from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
-FORMATS = ("conll", "brat", "jsonl")
+FORMATS = ("conll", "brat", "jsonl", "physionet_deid")
 _ENDINGS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "brat", ".ann": "brat",
     ".tsv": "conll", ".conll": "conll", ".iob": "conll", ".bio": "conll",
@@ -71,6 +72,8 @@ def read_paths(
             yield from read_conll(path, options.conll, tally)
         elif format_name == "brat":
             yield from read_brat(path, tally, missing_ann=options.missing_ann)
+        elif format_name == "physionet_deid":
+            yield from read_physionet_deid(path, tally)
         else:
             yield from read_jsonl(path, options.jsonl, inventory=options.inventory)
 

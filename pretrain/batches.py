@@ -94,9 +94,9 @@ class BatchStream:
         return efficiency(self.shards.lengths, self._plan, self.row_pieces)
 
     def _row(self, number: int) -> Row:
-        sequences = self._plan[self._locate(number)]
+        place = self._locate(number)
         generator = generator_for(self.seed, MASKING, number)
-        return build_row(self.shards, sequences, self.mask_rate, self.vocabulary, generator)
+        return build_row(self.shards, self._plan[place], self.mask_rate, self.vocabulary, generator)
 
     def _locate(self, row: int) -> int:
         """Make the plan of a row's epoch current and return the row's place in it."""

@@ -80,7 +80,7 @@ class Shards:
         distinct = np.unique(self.text_hashes)
         if held_out > 0 and len(distinct) > 1:
             is_out |= self.text_hashes == distinct[0]
-            is_out &= self.text_hashes != distinct[-1]
+        is_out &= self.text_hashes != distinct[-1]
         out = is_out[self.documents]
         return np.flatnonzero(~out), np.flatnonzero(out)
 

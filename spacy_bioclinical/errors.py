@@ -313,8 +313,8 @@ class Errors(metaclass=_WithCode):
     BC624 = "{path} cannot be decompressed ({why}). The file is damaged or its ending is wrong: fetch it again."
     BC625 = "The corpus '{name}' is in {format} format; {option} has no meaning there. Leave it out."
     BC626 = (
-        "{path}, record {record}: {why}. id.text and id.res must be the two files of one release: the same records in the "
-        "same order, and the same words outside the [**…**] marks. Fetch both again."
+        "{path}, record {record}: {why}. id.text and id.res must be the two files of one release: the same "
+        "records in the same order, and the same words outside the [**…**] marks. Fetch both again."
     )
 
     # --- BC7xx pretraining -------------------------------------------------------------------------------------

@@ -90,18 +90,27 @@ def _carve(corpus: Corpus, parts: dict[str, Part], seed: int) -> None:
     for source in dict.fromkeys(origin for origin, _ in missing.values()):
         whole = parts[source]
         fractions = {name: fraction for name, (origin, fraction) in missing.items() if origin == source}
-        drawn = split(whole.records, _words, fractions=fractions, rest=source, seed=seed)
+        drawn = split(
+            whole.records,
+            lambda record: _together(corpus, record),
+            fractions=fractions,
+            rest=source,
+            seed=seed,
+        )
         for name, records in drawn.items():
             facts = {"from": source, "documents": len(records), "of": len(whole.records)}
             tally = whole.tally if name == source else Tally()
             parts[name] = Part(name, records, tally, whole.path, facts)
 
 
-def _words(record: Record) -> str:
-    """What must not stand in two parts: the same words, whatever marks or spaces are among them.
+def _together(corpus: Corpus, record: Record) -> str:
+    """What must not stand in two parts: one patient's notes, or the same words with other marks among them.
 
     ChemProt, say, repeats a sentence for each pair of entities it marks in it.
     """
+    match = re.search(corpus.group, record.id) if corpus.group else None
+    if match:
+        return match.group()
     return " ".join(re.findall(r"\w+", record.text.lower())) or record.id
 
 

@@ -23,6 +23,8 @@ class Corpus:
     carve (Mapping): Part that the corpus does not have → (part it is taken from, fraction). Used only where
         the part's own files are missing; documents are chosen by checksum of their words and the seed.
     labels (Mapping): Label of the source → our label, or None to leave its mentions out. Empty: as they are.
+    group (str): Regular expression for the ids: documents with the same match (a patient, say) are carved
+        together. Empty: those with the same words are.
     options (ReadOptions): How its files are read.
     note (str): What a user should know before quoting a score.
     """
@@ -37,6 +39,7 @@ class Corpus:
     folder: str = ""
     carve: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     labels: Mapping[str, str | None] = field(default_factory=dict)
+    group: str = ""
     options: ReadOptions = field(default_factory=ReadOptions)
     note: str = ""
 
@@ -100,6 +103,19 @@ CORPORA = (
         note="A third of the mentions overlap: doc.spans holds all, doc.ents the longest. Where the folder "
         "has no test "
         "part, 15 % of train is carved out as test; dev stays the published one.",
+    ),
+    Corpus(
+        name="physionet_deid",
+        task="ner",
+        format="physionet_deid",
+        parts={"train": ("id.text",)},
+        folder="deidentifiedmedicaltext",
+        carve={"test": ("train", 0.2), "dev": ("train", 0.1)},
+        group=r"^[^-]+",
+        licence="PhysioNet Restricted Health Data",
+        source="PhysioNet deidentifiedmedicaltext 1.0: id.text and id.res in one folder",
+        access="after registration and agreement at PhysioNet",
+        note="No published split: by patient, checksum and seed. Classes follow the marks in id.res.",
     ),
     Corpus(
         name="asq_phi",

@@ -1,7 +1,7 @@
-"""Read PhysioNet's de-identified nursing notes: ``id.text`` with surrogates, ``id.res`` with ``[**…**]`` marks.
+"""Read PhysioNet's de-identified notes: ``id.text`` with surrogates, ``id.res`` with ``[**…**]`` marks.
 
-Where a mark stands, the surrogate is what lies between the words before and after it. The text of ``id.text`` is kept as
-it is: nothing is cut at white space, so a mention that touches punctuation stays a mention.
+Where a mark stands, the surrogate is what lies between the words before and after it. The text of ``id.text``
+is kept as it is: nothing is cut at white space, so a mention that touches punctuation stays a mention.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def read_physionet_deid(path: Path, tally: Tally) -> Iterator[Record]:
     """Read ``id.text`` with the ``id.res`` beside it.
 
     path (Path): The file of surrogate texts, or its folder.
-    tally (Tally): Receives marks of a kind no rule knows (kept as "other"), marks that touch (one mention of the first
-        mark's class), and marks with only white space between them, whose border is a guess.
+    tally (Tally): Receives marks of a kind no rule knows (kept as "other"), marks that touch (one mention of
+        the first mark's class), and marks with only white space between them, whose border is a guess.
     YIELDS (Record): ids are "patient-note".
     RAISES (ValueError): BC626 if the two files do not belong together.
     """
@@ -78,8 +78,9 @@ def _parts(path: Path) -> list[_Part]:
 def _align(part: _Part, marked: str, path: Path, tally: Tally) -> list[TextSpan]:
     """Find the surrogate of each mark.
 
-    The plain parts between the marks are looked for one after the other, each at its first place with at least one
-    character before it, the last at the end. If the texts can be aligned at all, this way aligns them.
+    The plain parts between the marks are looked for one after the other, each at its first place with at
+    least one character before it, the last at the end. If the texts can be aligned at all, this way aligns
+    them.
     """
     pieces = _MARK.split(marked)
     plains, marks = _merge_touching(pieces[0::2], pieces[1::2], tally)
@@ -118,7 +119,8 @@ def _align(part: _Part, marked: str, path: Path, tally: Tally) -> list[TextSpan]
 
 def _merge_touching(plains: list[str], marks: list[str], tally: Tally) -> tuple[list[str], list[str]]:
     """Make one of marks with nothing between them: their surrogates cannot be told apart."""
-    kept_plains, kept_marks = [plains[0]], []
+    kept_plains: list[str] = [plains[0]]
+    kept_marks: list[str] = []
     for mark, plain in zip(marks, plains[1:]):
         if kept_marks and not kept_plains[-1]:
             tally.repaired["touching_marks_joined"] += 1

@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 
 
 class Projection(NamedTuple):
-    """The predicted entities of one document as tags on the gold tokens, and what did not carry over cleanly."""
+    """The predicted entities of one document as tags on the gold tokens, and what did not carry over."""
 
     tags: list[str]
     exact: set[tuple[int, int, str]]  # (start, end, type) in characters

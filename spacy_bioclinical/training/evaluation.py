@@ -8,17 +8,14 @@ together (after sacrebleu's signatures).
 import hashlib
 import importlib.metadata
 import platform
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import spacy
 from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.scorer import Scorer
 from spacy.training import Corpus, Example
-from wasabi import msg
 
 from spacy_bioclinical import __version__
 from spacy_bioclinical.errors import Errors
@@ -105,61 +102,5 @@ def signature(nlp: Language, data: Path) -> dict[str, Any]:
     }
 
 
-def print_report(report: dict[str, Any]) -> None:
-    """Print the main numbers of a report as a table.
-
-    report (dict): as `evaluate_pipeline` returns it.
-    """
-    rows: list[tuple[str, ...]] = []
-    entities = report["entities"]
-    if entities:
-        for key, name in (
-            ("spacy", "Entities (spaCy)"),
-            ("seqeval", "Entities (seqeval)"),
-            ("exact", "Entities (exact)"),
-        ):
-            rows.append((name, *(f"{100 * entities[key][score]:.2f}" for score in "prf")))
-        for label, scores in entities["per_type"].items():
-            rows.append((f"  {label}", *(f"{100 * scores[score]:.2f}" for score in "prf")))
-    for component, scores in report["classes"].items():
-        for key in ("weighted_f", "micro_f", "macro_f"):
-            rows.append((f"{component} ({key.partition('_')[0]})", "", "", f"{100 * scores[key]:.2f}"))
-    msg.table(rows, header=("", "P", "R", "F1"), aligns=("l", "r", "r", "r"), divider=True)
-    print(
-        f"{report['documents']} documents, {report['tokens']} tokens, {report['words_per_second']:,.0f} words/s"
-    )
-    if entities and not entities["equal"]:
-        msg.warn(
-            "spaCy and seqeval differ",
-            f"{entities['clashes']} predicted entities share a gold token with another one, "
-            f"{entities['unannotated']} touch tokens without annotation",
-        )
-
-
 def _sets_entities(nlp: Language) -> bool:
     return any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names)
-
-
-def main(model: str, data: str, output: str, gpu_id: str) -> None:
-    """Evaluate in a process of its own; `python -m spacy bioclinical evaluate` starts it.
-
-    model (str): name or folder of the pipeline.
-    data (str): the .spacy file.
-    output (str): the JSON file to write, "" for none.
-    gpu_id (str): device for spaCy itself (needs cupy), "-1" for none.
-    """
-    from spacy_bioclinical.cli.files import write_json
-
-    if int(gpu_id) >= 0:
-        spacy.require_gpu(int(gpu_id))
-    try:
-        report = evaluate_pipeline(spacy.load(model), Path(data))
-    except (ValueError, ImportError) as error:
-        msg.fail("This pipeline could not be evaluated", str(error), exits=1)
-    if output:
-        write_json(Path(output), report)
-    print_report(report)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

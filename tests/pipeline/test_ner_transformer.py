@@ -65,12 +65,25 @@ def test_heads_learn_over_the_transformer_and_come_back(folder, request, make_pi
     assert (n_windows > 1) == (folder == "short_encoder_folder")
     nlp.to_disk(tmp_path / "model")
     again = spacy.load(tmp_path / "model")
-    for text, doc in zip(texts, expected):
-        same = again(text)
-        assert [(e.start_char, e.end_char, e.label_) for e in same.ents] == [
-            (e.start_char, e.end_char, e.label_) for e in doc.ents
-        ]
-        assert [e._.confidence for e in same.ents] == pytest.approx(
-            [e._.confidence for e in doc.ents], abs=1e-4
-        )
+    for same, doc in zip(again.pipe(texts), expected):
+        assert [ent.label_ for ent in same.ents] == [ent.label_ for ent in doc.ents]
+        assert [ent.text for ent in same.ents] == [ent.text for ent in doc.ents]
+        confidences = [ent._.confidence for ent in doc.ents]
+        assert [ent._.confidence for ent in same.ents] == pytest.approx(confidences, abs=1e-4)
         assert same.cats == pytest.approx(doc.cats, abs=1e-4)
+
+
+def test_head_with_an_encoder_of_its_own_gives_the_same_entities(encoder_folder, make_pipeline):
+    """`replace_listeners` copies the transformer into the head."""
+    fix_random_seed(0)
+    nlp = make_pipeline(encoder_folder, heads=HEADS, initialize=False)
+    examples = examples_for(nlp)
+    nlp.initialize(lambda: examples)
+    sgd = Adam(0.003)
+    for _ in range(40):
+        nlp.update(examples, sgd=sgd)
+    texts = [eg.reference.text for eg in examples]
+    expected = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in nlp.pipe(texts)]
+    assert all(expected)
+    nlp.replace_listeners("transformer", "bioclinical_ner", ["model.tok2vec"])
+    assert [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in nlp.pipe(texts)] == expected

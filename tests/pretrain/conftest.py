@@ -27,6 +27,11 @@ def invented_note(seed: int, n_words: int) -> str:
 
 
 @pytest.fixture(scope="session")
+def make_note():
+    return invented_note
+
+
+@pytest.fixture(scope="session")
 def notes() -> list[str]:
     draw = random.Random(5)
     return [invented_note(seed, draw.randint(5, 120)) for seed in range(60)]
