@@ -24,7 +24,7 @@ from corpus_scripts.to_docbin import record_id
 from spacy_bioclinical.errors import Errors
 
 Item = TypeVar("Item")
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def split(

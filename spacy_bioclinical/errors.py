@@ -124,7 +124,7 @@ class Errors(metaclass=_WithCode):
     # --- BC4xx heads, evaluation -----------------------------------------------------------------------------
     BC401 = (
         "Component '{name}' has no entity types: none were given, and the examples hold no entities. Most likely "
-        "[paths.train] is another corpus than you think. Count its entities with: python -m spacy debug data CONFIG"
+        "[paths.train] is another corpus than you think: see the counts in the .report.json beside the .spacy file."
     )
     BC402 = "Component '{name}': an entity type must be a string that is not empty, got one of type {type}."
     BC403 = (

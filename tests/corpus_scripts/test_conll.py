@@ -90,7 +90,10 @@ def test_tags_scheme_is_told_from_all_tags():
 
 
 def test_tags_iob1_adjacent_entities_stay_apart():
-    assert chunks_of(["I-a", "B-a", "I-a", "I-b"], "iob1") == [("a", 0, 0), ("a", 1, 2), ("b", 3, 3)]
+    tally = Tally()
+    found = chunks_of(["I-a", "B-a", "I-a", "I-b"], "iob1", "error", tally)
+    assert found == [("a", 0, 0), ("a", 1, 2), ("b", 3, 3)]
+    assert not tally.repaired
 
 
 def test_tags_repair_is_counted_or_refused():

@@ -37,8 +37,12 @@ def test_physionet_deid_mentions_stand_where_the_marks_stand(tmp_path):
     first, second = read(tmp_path, (text, marked), ("no marks here", "no marks here"), tally=tally)
     assert (first.id, first.text, first.meta) == ("0-0", text + "\n", {"patient": "0"})
     assert mentions(first) == [
-        ("Orrin", "name"), ("8-12", "date"), ("(617) 555-0101 x2", "phone_nb"), ("93", "age"), ("Orrin", "name"),
-    ]  # fmt: skip
+        ("Orrin", "name"),
+        ("8-12", "date"),
+        ("(617) 555-0101 x2", "phone_nb"),
+        ("93", "age"),
+        ("Orrin", "name"),
+    ]
     assert second.spans == ()
     assert not tally.repaired
 
