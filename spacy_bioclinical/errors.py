@@ -55,8 +55,8 @@ class Errors(metaclass=_WithCode):
         "beside config.json and model.safetensors: copy them there from the encoder you started from."
     )
     BC203 = (
-        "Could not get the tokenizer '{name}' from the hub ({reason}). Without network, download the "
-        "encoder folder elsewhere, copy it here and give its path instead of the name."
+        "No folder '{name}' here, and no tokenizer of that name could be had from the hub ({reason}). "
+        "Without network, download the encoder folder elsewhere, copy it here and give its path."
     )
     BC204 = (
         "The tokenizer of '{name}' ({kind}) has no fast version with character offsets, and it cannot be "

@@ -1,6 +1,18 @@
 """The commands `python -m spacy bioclinical …`. Light: spaCy imports it on each command line."""
 
-from spacy_bioclinical.cli import compose, cut, evaluate, info, install, outputs, package, speed, train, wheel
+from spacy_bioclinical.cli import (
+    compose,
+    cut,
+    evaluate,
+    info,
+    install,
+    outputs,
+    package,
+    speed,
+    summary,
+    train,
+    wheel,
+)
 from spacy_bioclinical.cli._app import bioclinical
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "outputs",
     "package",
     "speed",
+    "summary",
     "train",
     "wheel",
 ]

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +12,11 @@ TEXT = "\ufeffa\r\nb \r\n\n\u2028c\x85d\x0c e\rf\n"
 
 
 def test_files_text_is_left_as_it_is(tmp_path):
-    packers = {"a.txt": bytes, "a.gz": gzip.compress, "a.xz": lzma.compress}
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "a.txt": bytes,
+        "a.gz": gzip.compress,
+        "a.xz": lzma.compress,
+    }
     for name, pack in packers.items():
         (tmp_path / name).write_bytes(pack(TEXT.encode()))
         assert read_text(tmp_path / name) == TEXT
