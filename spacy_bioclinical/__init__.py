@@ -1,3 +1,3 @@
-"""Long-context clinical transformers for spaCy. Importing the package does nothing; `setup.cfg` lists what it registers."""
+"""Long-context clinical transformers for spaCy. Importing does nothing; `setup.cfg` lists what is registered."""
 
 __version__ = "0.1.0"

@@ -36,7 +36,7 @@ class Errors(metaclass=_WithCode):
     BC105 = "Cannot read {file}: {why}. The file is damaged or was not written completely; copy or download it again."
     BC106 = (
         "The encoder folder {folder} has no model.safetensors. Weights are read from safetensors only, never from "
-        "pickled files (pytorch_model.bin). Convert once where you trust the file: python -c \"from transformers "
+        'pickled files (pytorch_model.bin). Convert once where you trust the file: python -c "from transformers '
         "import AutoModel; AutoModel.from_pretrained('FOLDER').save_pretrained('NEW_FOLDER', "
         "safe_serialization=True)\" and copy the tokenizer's files beside it."
     )
@@ -88,7 +88,7 @@ class Errors(metaclass=_WithCode):
     # --- BC3xx models and pipeline: transformer --------------------------------------------------------------
     BC301 = (
         "The transformer has no encoder yet. Name one in the config under [initialize.components.transformer."
-        "encoder_loader]: @misc = \"spacy-bioclinical.EncoderFolder.v1\" and name = FOLDER_OR_HUB_NAME, then call "
+        'encoder_loader]: @misc = "spacy-bioclinical.EncoderFolder.v1" and name = FOLDER_OR_HUB_NAME, then call '
         "nlp.initialize() or `spacy train`; or load a trained pipeline with spacy.load()."
     )
     BC302 = (
@@ -100,8 +100,8 @@ class Errors(metaclass=_WithCode):
         "belong together; copy both from the same folder."
     )
     BC304 = (
-        "The device '{given}' is not there. Use device = \"cpu\", or \"auto\" to take a GPU where there is one; "
-        "check `python -c \"import torch; print(torch.cuda.device_count())\"`."
+        'The device \'{given}\' is not there. Use device = "cpu", or "auto" to take a GPU where there is one; '
+        'check `python -c "import torch; print(torch.cuda.device_count())"`.'
     )
     BC305 = (
         "An overlap of {given} pieces does not fit windows of {capacity} pieces of text. Lower `overlap` under "
@@ -109,17 +109,19 @@ class Errors(metaclass=_WithCode):
     )
     BC306 = (
         "The hidden states of this document were freed after the last component had read them. To keep them in "
-        "nlp.pipe, load with config={\"components.transformer.keep_hidden\": True}, or call nlp(text) for one document."
+        'nlp.pipe, load with config={"components.transformer.keep_hidden": True}, or call nlp(text) for one document.'
     )
     BC307 = (
         "Document {index} of the batch (id {id}) has {n_pieces} pieces, the window holds {capacity}. Set on_overflow = "
-        "\"window\" under [components.transformer.model] to read it in several windows, or split the document."
+        '"window" under [components.transformer.model] to read it in several windows, or split the document.'
     )
     BC309 = (
         "Replaced {n} lone surrogates by U+FFFD in a text of {length} characters: they are no valid Unicode. Offsets "
         "are unchanged. Export the text as UTF-8 to keep the characters."
     )
-    BC308 = "max_batch_pieces must be at least 1, not {given}. It is the budget of pieces for one forward pass."
+    BC308 = (
+        "max_batch_pieces must be at least 1, not {given}. It is the budget of pieces for one forward pass."
+    )
 
     # --- BC4xx heads, evaluation -----------------------------------------------------------------------------
     BC401 = (
@@ -147,9 +149,7 @@ class Errors(metaclass=_WithCode):
         "The extension attribute span._.confidence is registered already, with a getter or a method, so "
         "'bioclinical_ner' could not write into it. Give your own attribute another name."
     )
-    BC408 = (
-        "Evaluating entities needs seqeval, which is not installed. Type: pip install 'spacy-bioclinical[project]'"
-    )
+    BC408 = "Evaluating entities needs seqeval, which is not installed. Type: pip install 'spacy-bioclinical[project]'"
     BC409 = (
         "'{path}' holds no documents with tokens. Convert the corpus again, and read the report beside the file: "
         "python -m corpus_scripts.convert --help"
@@ -175,9 +175,7 @@ class Errors(metaclass=_WithCode):
         "{path}: section [{section}] is not one that spaCy knows. {hint}Known: {known}. "
         "Rename the section, or put what belongs to it under one of these."
     )
-    BC504 = (
-        "Overlay '{path}' includes itself: {circle}. Take one of these names out of `include` in section [compose]."
-    )
+    BC504 = "Overlay '{path}' includes itself: {circle}. Take one of these names out of `include` in section [compose]."
     BC505 = (
         "Overlay '{path}': section [compose] may hold one key only, a list of paths relative to this file: "
         'include = ["../base.cfg"]. Correct that section.'
@@ -198,19 +196,13 @@ class Errors(metaclass=_WithCode):
         "'{key}' (set by {source}) is not a setting that its section takes, spaCy would drop it without a word. {hint}"
         "Correct the name or take the line out."
     )
-    BC510 = (
-        "'{key}' is not set. Pass it to compose: {option}, or set it in an overlay."
-    )
+    BC510 = "'{key}' is not set. Pass it to compose: {option}, or set it in an overlay."
     BC511 = (
         "GPU {gpu_id} was asked for, but torch {torch} sees {n_devices} CUDA devices. Use --gpu-id -1 for the CPU, "
         "or install a build of torch for this machine's driver; `python -m spacy bioclinical info` shows what torch sees."
     )
-    BC512 = (
-        "`{command}` ended with exit code {code}. Its own messages stand above; correct that and run the same command again."
-    )
-    BC513 = (
-        "'{path}' does not hold {what}. Run the project command that makes it: python -m spacy project run {step}"
-    )
+    BC512 = "`{command}` ended with exit code {code}. Its own messages stand above; correct that and run the same command again."
+    BC513 = "'{path}' does not hold {what}. Run the project command that makes it: python -m spacy project run {step}"
     BC514 = (
         "Pipeline '{name}' gives other output after installation than before packaging: document {doc_id}, {what}. "
         "Build the packages again from the same model (python -m spacy project run all --force); if it stays so, a "
@@ -238,7 +230,7 @@ class Errors(metaclass=_WithCode):
     )
     BC603 = (
         "Two records have the id '{record}'. Ids must differ, or predictions and reports cannot be traced back. "
-        "Rename one file, or give each JSONL line its own \"id\"."
+        'Rename one file, or give each JSONL line its own "id".'
     )
     BC604 = (
         "{path}, line {line}: {columns} column(s), but the token is read from column {token_column} and the tag from "
@@ -271,7 +263,9 @@ class Errors(metaclass=_WithCode):
         '{{"id": "n1", "text": "…", "spans": [{{"start": 0, "end": 4, "label": "name"}}], "cats": {{"LABEL": 1}}}}; '
         "id, spans, cats and labels may be left out."
     )
-    BC611 = "{path} is not UTF-8 text (byte {offset}). Convert it first, for instance: iconv -f LATIN1 -t UTF-8."
+    BC611 = (
+        "{path} is not UTF-8 text (byte {offset}). Convert it first, for instance: iconv -f LATIN1 -t UTF-8."
+    )
     BC612 = "No record was found in {where}. Check the path and --format; nothing was written."
     BC613 = (
         "There is no corpus '{name}'. Known: {known}. `python -m corpus_scripts.convert list` tells about each; "
@@ -297,9 +291,7 @@ class Errors(metaclass=_WithCode):
         "Span {index} of record '{record}' ({start}-{end}) begins or ends with white space. Source: {where}. "
         "Trim it in the source, or let the conversion trim and count it."
     )
-    BC619 = (
-        "Record '{record}' cannot be written as {format}: {why}. Change the record before writing it."
-    )
+    BC619 = "Record '{record}' cannot be written as {format}: {why}. Change the record before writing it."
     BC620 = "{path} is not a .spacy file written by this project or by `spacy convert` ({why})."
     BC621 = (
         "Cannot guess the format of {path}. Give --format conll, brat or jsonl "
@@ -310,7 +302,9 @@ class Errors(metaclass=_WithCode):
         "Record '{record}' has the label '{label}', which is not among the labels given. "
         "Add it to --labels, or check its spelling in the source."
     )
-    BC624 = "{path} cannot be decompressed ({why}). The file is damaged or its ending is wrong: fetch it again."
+    BC624 = (
+        "{path} cannot be decompressed ({why}). The file is damaged or its ending is wrong: fetch it again."
+    )
     BC625 = "The corpus '{name}' is in {format} format; {option} has no meaning there. Leave it out."
     BC626 = (
         "{path}, record {record}: {why}. id.text and id.res must be the two files of one release: the same "
@@ -328,9 +322,7 @@ class Errors(metaclass=_WithCode):
         "OLD > NEW, with the encoding it really has) and run again."
     )
     BC703 = "{file}, line {line}: {why}. Correct that line, or take it out, and run again."
-    BC704 = (
-        "{file}: no column '{wanted}' (the header has {n} columns). Name the column that holds the note: --text-key COLUMN."
-    )
+    BC704 = "{file}: no column '{wanted}' (the header has {n} columns). Name the column that holds the note: --text-key COLUMN."
     BC705 = "{file}: the compressed file cannot be read to its end ({why}). Copy it again or unpack it to see where it breaks."
     BC706 = (
         "No document with text in {n_files} files ({n_empty} empty ones were passed over). Check --text and --text-key: "
@@ -359,9 +351,7 @@ class Errors(metaclass=_WithCode):
         "The checkpoints in {folder} belong to another run: {different}. They are left untouched. To go on with that run, "
         "give its settings; to begin anew, add --restart (deletes them) or choose another --work folder."
     )
-    BC715 = (
-        "No checkpoint in {folder} can be read ({why}). Begin anew with --restart, or copy an intact step-… folder there."
-    )
+    BC715 = "No checkpoint in {folder} can be read ({why}). Begin anew with --restart, or copy an intact step-… folder there."
     BC716 = (
         "Training stopped before step {step}: {what} is not a finite number (learning rate {lr:.3g}). The last good "
         "checkpoint is that of step {last}. Lower the recipe's lr (a third is a usual try), train in fp32 "

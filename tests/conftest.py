@@ -37,7 +37,9 @@ def write_byte_level_tokenizer(folder: Path, max_length: int = 8192) -> None:
     )
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
-    names = dict(zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), SPECIALS, strict=True))
+    names = dict(
+        zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), SPECIALS, strict=True)
+    )
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
@@ -66,7 +68,9 @@ def write_modernbert_folder(folder: Path, context: int = 8192, seed: int = 0, **
         "cls_token_id": 1,
         "sep_token_id": 2,
     }
-    save_folder(ModernBertForMaskedLM(ModernBertSettings(**{**settings, **overrides})).init_weights(seed), folder)
+    save_folder(
+        ModernBertForMaskedLM(ModernBertSettings(**{**settings, **overrides})).init_weights(seed), folder
+    )
     return folder
 
 

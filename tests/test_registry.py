@@ -72,4 +72,6 @@ def test_registered_arguments_are_named_and_annotated(key: tuple[str, str]) -> N
     for parameter in inspect.signature(target).parameters.values():
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, f"{key[1]}: {parameter.name}"
         assert parameter.annotation is not inspect.Parameter.empty, f"{key[1]}: {parameter.name}"
-        assert not isinstance(parameter.annotation, str), f"{key[1]}: {parameter.name}: confection needs real types"
+        assert not isinstance(parameter.annotation, str), (
+            f"{key[1]}: {parameter.name}: confection needs real types"
+        )

@@ -96,10 +96,16 @@ class Recipe:
         return self.lr * self.schedule.multiplier(elapsed, self.duration)
 
     def for_steps(self, n_steps: int) -> "Recipe":
-        """Return the recipe cut or stretched to a number of steps, the schedule's shape kept."""
+        """Return the recipe cut or stretched to a number of steps, schedule and intervals with it."""
         factor = n_steps / self.full_steps
         steps = self if self.unit == "steps" else self._counted_in_steps()
-        return replace(steps, duration=n_steps, schedule=steps.schedule.scaled(factor))
+        return replace(
+            steps,
+            duration=n_steps,
+            schedule=steps.schedule.scaled(factor),
+            eval_every=max(1, round(self.eval_every * factor)),
+            save_every=max(1, round(self.save_every * factor)),
+        )
 
     def _counted_in_steps(self) -> "Recipe":
         return replace(

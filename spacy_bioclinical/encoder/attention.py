@@ -14,7 +14,9 @@ from torch.utils.checkpoint import checkpoint
 
 from .layout import Layout
 
-_DROPOUT_ROWS = 256  # queries a global layer handles at once when attention dropout rules out the fused kernels
+_DROPOUT_ROWS = (
+    256  # queries a global layer handles at once when attention dropout rules out the fused kernels
+)
 
 
 def rotate_(qk: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

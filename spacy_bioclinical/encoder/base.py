@@ -44,7 +44,9 @@ class Encoder(nn.Module):
         RAISES (ValueError): BC102 for a precision or kernel that does not exist.
         """
         if precision not in PRECISIONS:
-            raise ValueError(Errors.BC102.format(what="precision", given=precision, known=", ".join(PRECISIONS)))
+            raise ValueError(
+                Errors.BC102.format(what="precision", given=precision, known=", ".join(PRECISIONS))
+            )
         if kernel not in KERNELS:
             raise ValueError(Errors.BC102.format(what="kernel", given=kernel, known=", ".join(KERNELS)))
         self.precision, self.kernel = precision, kernel

@@ -25,7 +25,16 @@ CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 # Where a checkpoint keeps its encoder, and which heads may stand beside it.
-BASE_PREFIXES = ("model.", "bert.", "roberta.", "longformer.", "electra.", "deberta.", "distilbert.", "mpnet.")
+BASE_PREFIXES = (
+    "model.",
+    "bert.",
+    "roberta.",
+    "longformer.",
+    "electra.",
+    "deberta.",
+    "distilbert.",
+    "mpnet.",
+)
 HEAD_PREFIXES = (
     *("head.", "decoder.", "classifier.", "cls.", "lm_head.", "pooler.", "qa_outputs.", "score."),
     *("generator_predictions.", "discriminator_predictions.", "mask_predictions.", "vocab_transform."),
@@ -65,7 +74,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf8"))
     except json.JSONDecodeError as error:
-        raise ValueError(Errors.BC105.format(file=folder / CONFIG, why=f"line {error.lineno}: not JSON")) from error
+        raise ValueError(
+            Errors.BC105.format(file=folder / CONFIG, why=f"line {error.lineno}: not JSON")
+        ) from error
     if not isinstance(config, dict):
         raise ValueError(Errors.BC105.format(file=folder / CONFIG, why="not a JSON object"))
     return config
@@ -118,7 +129,10 @@ def load_strictly(
     if missing or unexpected or shapes:
         raise ValueError(
             Errors.BC107.format(
-                source=source, missing=_some(missing), unexpected=_some(sorted(unexpected)), shapes=_some(shapes)
+                source=source,
+                missing=_some(missing),
+                unexpected=_some(sorted(unexpected)),
+                shapes=_some(shapes),
             )
         )
     module.load_state_dict({name: tensor.to(torch.float32) for name, tensor in found.items()}, strict=False)

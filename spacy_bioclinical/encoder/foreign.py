@@ -29,12 +29,14 @@ class ForeignEncoder(Encoder):
         super().__init__()
         model_type = config.get("model_type")
         if not model_type:
-            raise ValueError(Errors.BC103.format(key="model_type", value=model_type, want="a family of transformers"))
+            raise ValueError(
+                Errors.BC103.format(key="model_type", value=model_type, want="a family of transformers")
+            )
         options = {key: value for key, value in config.items() if key != "model_type"}
         hf_config = AutoConfig.for_model(model_type, **options)
-        model_class = MODEL_MAPPING.get(type(hf_config), None)
+        model_class: Any = MODEL_MAPPING.get(type(hf_config), None)
         extra: dict[str, Any] = {}
-        if model_class is not None and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+        if model_class is not None and "add_pooling_layer" in inspect.signature(model_class).parameters:
             extra["add_pooling_layer"] = False
         self.model = AutoModel.from_config(hf_config, trust_remote_code=False, **extra)
         self.config = dict(config)
@@ -61,7 +63,10 @@ class ForeignEncoder(Encoder):
                 ids_BL[row, : lengths[i]] = ids_T[starts[i] : starts[i + 1]]
                 mask_BL[row, : lengths[i]] = 1
             with torch.autocast(
-                ids_T.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32", cache_enabled=False
+                ids_T.device.type,
+                PRECISIONS[self.precision],
+                enabled=self.precision != "fp32",
+                cache_enabled=False,
             ):
                 hidden_BLD = self.model(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state
             for row, i in enumerate(group):
@@ -73,7 +78,9 @@ class ForeignEncoder(Encoder):
 def _context(config: Any) -> int:
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
-        raise ValueError(Errors.BC103.format(key="max_position_embeddings", value=positions, want="a positive number"))
+        raise ValueError(
+            Errors.BC103.format(key="max_position_embeddings", value=positions, want="a positive number")
+        )
     if config.model_type in POSITION_OFFSET_TYPES:
         return positions - (config.pad_token_id or 0) - 1
     return positions

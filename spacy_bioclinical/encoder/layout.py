@@ -51,7 +51,9 @@ class Layout:
         """Check lengths against the packed row and drop empty documents (they own no rows)."""
         if any(length < 0 for length in lengths) or sum(lengths) != n_pieces:
             raise ValueError(
-                Errors.BC101.format(n=len(lengths), total=sum(lengths), given=n_pieces, least=min(lengths, default=0))
+                Errors.BC101.format(
+                    n=len(lengths), total=sum(lengths), given=n_pieces, least=min(lengths, default=0)
+                )
             )
         return cls(tuple(int(length) for length in lengths if length > 0), device)
 
@@ -118,5 +120,7 @@ class Layout:
         allowed = near & (query_document == key_document) & (query_document >= 0)
         # A padding query looks at itself only: a row without any key would turn into NaN, also in backward.
         allowed |= (row == column) & (query_document < 0)
-        mask = torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill_(~allowed, float("-inf"))
+        mask = torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill_(
+            ~allowed, float("-inf")
+        )
         return Band(n_blocks, block, window, mask.unsqueeze(1))

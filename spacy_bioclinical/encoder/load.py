@@ -31,5 +31,7 @@ def load_encoder(source: str | Path) -> Encoder:
     """
     folder = resolve_folder(source)
     encoder = encoder_from_config(read_config(folder))
-    load_strictly(encoder.model if isinstance(encoder, ForeignEncoder) else encoder, read_weights(folder), folder)
+    load_strictly(
+        encoder.model if isinstance(encoder, ForeignEncoder) else encoder, read_weights(folder), folder
+    )
     return encoder.eval()

@@ -20,7 +20,9 @@ from .attention import packed_attention, rotate_
 from .base import PRECISIONS, CastLinear, Encoder
 from .layout import Layout
 
-_MLP_ROWS = 2048  # rows of the GLU computed at once without gradients, so that its intermediate stays in cache
+_MLP_ROWS = (
+    2048  # rows of the GLU computed at once without gradients, so that its intermediate stays in cache
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class ModernBertSettings:
         RAISES (ValueError): BC103 if it is not a ModernBERT or asks for what this implementation does not compute.
         """
         if config.get("model_type") != "modernbert":
-            raise ValueError(Errors.BC103.format(key="model_type", value=config.get("model_type"), want="modernbert"))
+            raise ValueError(
+                Errors.BC103.format(key="model_type", value=config.get("model_type"), want="modernbert")
+            )
         if config.get("rope_scaling") is not None:
             raise ValueError(Errors.BC103.format(key="rope_scaling", value="set", want="null"))
         known = {item.name for item in fields(cls)}
@@ -217,7 +221,7 @@ class ModernBert(Encoder):
         return self.final_norm(x_TD)
 
     def _frequencies(self, theta: float) -> Tensor:
-        """RoPE's inverse frequencies (H/2,), fp32 on CPU: kept out of the module's buffers so that no cast reaches them."""
+        """RoPE's inverse frequencies (H/2,), fp32 on CPU: no buffer of the module, so that no cast reaches them."""
         if theta not in self._inv_freq:
             width = self.settings.head_width
             steps = torch.arange(0, width, 2, dtype=torch.int64).float() / width

@@ -68,7 +68,12 @@ class PackedTransformerBatch(FullTransformerBatch):
 
     @classmethod
     def of(
-        cls, spans: list[list[Span]], plans: list[DocumentPlan | None], rows_TD: Tensor, ops: Ops, is_train: bool
+        cls,
+        spans: list[list[Span]],
+        plans: list[DocumentPlan | None],
+        rows_TD: Tensor,
+        ops: Ops,
+        is_train: bool,
     ) -> "PackedTransformerBatch":
         """Wrap the encoder's rows."""
         return cls(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Union
 
 from ..encoder import Encoder, load_encoder
 from ..encoder.checkpoint import resolve_folder
@@ -11,7 +10,7 @@ from ..pieces.tokenizer import PieceTokenizer
 EncoderLoader = Callable[[], tuple[Encoder, PieceTokenizer]]
 
 
-def build_encoder_folder_v1(*, name: Union[Path, str]) -> EncoderLoader:
+def build_encoder_folder_v1(*, name: Path | str) -> EncoderLoader:
     """Load encoder and tokenizer from a Hugging Face folder or hub name when the pipeline is initialised.
 
     name (Union[Path, str]): a local folder with config.json, model.safetensors and tokenizer files, or a hub name.

@@ -16,7 +16,7 @@ from spacy_transformers.data_classes import WordpieceBatch
 from ..errors import Errors
 from ..pieces.alignment import align
 from ..pieces.boundaries import boundary_strengths
-from ..pieces.tokenizer import PieceTokenizer, Pieces
+from ..pieces.tokenizer import Pieces, PieceTokenizer
 from ..pieces.windows import Window, owners, plan_windows
 
 
@@ -94,7 +94,10 @@ def plan_documents(
         if len(pieces.ids) > capacity and on_overflow == "error":
             raise ValueError(
                 Errors.BC307.format(
-                    index=i, id=doc.user_data.get("id", "unknown"), n_pieces=len(pieces.ids), capacity=capacity
+                    index=i,
+                    id=doc.user_data.get("id", "unknown"),
+                    n_pieces=len(pieces.ids),
+                    capacity=capacity,
                 )
             )
         plans.append(_plan(doc, texts[i], pieces, tokenizer, capacity, overlap))

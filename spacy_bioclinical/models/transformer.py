@@ -6,7 +6,7 @@ theirs, so stock listeners, heads and `replace_listeners` work unchanged.
 """
 
 from collections.abc import Callable
-from typing import Any, List, Optional
+from typing import Any
 
 import numpy as np
 from spacy.tokens import Doc
@@ -26,13 +26,13 @@ DEFAULT_BATCH_PIECES = 16384
 
 def build_packed_transformer_v1(
     *,
-    context: Optional[int] = None,
-    overlap: Optional[int] = None,
-    on_overflow: Optional[str] = None,
-    kernel: Optional[str] = None,
-    precision: Optional[str] = None,
+    context: int | None = None,
+    overlap: int | None = None,
+    on_overflow: str | None = None,
+    kernel: str | None = None,
+    precision: str | None = None,
     device: str = "auto",
-) -> Model[List[Doc], FullTransformerBatch]:
+) -> Model[list[Doc], FullTransformerBatch]:
     """Build a packed transformer without weights; `[initialize]` or `from_disk` brings them.
 
     A setting left at null is taken from the stored pipeline, else from the default named here. Settings are stored
@@ -73,13 +73,13 @@ def build_packed_tok2vec_v1(
     pooling: Model[Ragged, Floats2d],
     grad_factor: float = 1.0,
     upstream: str = "*",
-    context: Optional[int] = None,
-    overlap: Optional[int] = None,
-    on_overflow: Optional[str] = None,
-    kernel: Optional[str] = None,
-    precision: Optional[str] = None,
+    context: int | None = None,
+    overlap: int | None = None,
+    on_overflow: str | None = None,
+    kernel: str | None = None,
+    precision: str | None = None,
     device: str = "auto",
-) -> Model[List[Doc], List[Floats2d]]:
+) -> Model[list[Doc], list[Floats2d]]:
     """Build a packed transformer that belongs to one component alone: what `nlp.replace_listeners` leaves behind.
 
     pooling (Model[Ragged, Floats2d]): how a token's rows become its vector, as in the stock listener.
@@ -123,8 +123,8 @@ def replace_listener_cfg(transformer_cfg: dict[str, Any], listener_cfg: dict[str
 
 
 def forward(
-    model: Model, docs: List[Doc], is_train: bool
-) -> tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
+    model: Model, docs: list[Doc], is_train: bool
+) -> tuple[FullTransformerBatch, Callable[[FullTransformerBatch], list[Doc]]]:
     """Encode documents in one packed pass (several, when they exceed the budget of pieces)."""
     shim = encoder_shim(model)
     plans = plan_documents(
@@ -140,7 +140,7 @@ def forward(
     spans = [window_spans(doc, plan) for doc, plan in zip(docs, plans, strict=True)]
     batch = PackedTransformerBatch.of(spans, plans, rows_TD, model.ops, is_train)
 
-    def backprop(d_batch: FullTransformerBatch) -> List[Doc]:
+    def backprop(d_batch: FullTransformerBatch) -> list[Doc]:
         bp_rows(d_batch.model_output.to_tuple()[0])
         return docs
 

@@ -70,8 +70,8 @@ def cross_entropy(scores: Sequence[Floats2d], tags: Sequence[np.ndarray]) -> tup
     xp = get_array_module(scores[0])
     logits = xp.concatenate(list(scores))
     targets = np.concatenate(list(tags))
-    rows = np.flatnonzero(targets != MISSING)
-    columns = targets[rows]
+    known = np.flatnonzero(targets != MISSING)
+    rows, columns = xp.asarray(known), xp.asarray(targets[known])
     n_targets = max(len(rows), 1)
     logits = logits - logits.max(axis=1, keepdims=True)
     log_probs = logits - xp.log(xp.exp(logits).sum(axis=1, keepdims=True))

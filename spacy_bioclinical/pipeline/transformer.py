@@ -5,7 +5,7 @@ A subclass of spacy-transformers' Transformer: same `doc._.trf_data`, same liste
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, List, Optional, Union
+from typing import Any
 
 import srsly
 from spacy import util
@@ -49,8 +49,8 @@ DEFAULT_CONFIG = Config().from_str(DEFAULT_CONFIG_STR)["transformer"]
 def make_bioclinical_transformer(
     nlp: Language,
     name: str,
-    model: Model[List[Doc], FullTransformerBatch],
-    set_extra_annotations: Callable[[List[Doc], FullTransformerBatch], None],
+    model: Model[list[Doc], FullTransformerBatch],
+    set_extra_annotations: Callable[[list[Doc], FullTransformerBatch], None],
     max_batch_pieces: int,
     keep_hidden: bool,
 ) -> "BioClinicalTransformer":
@@ -77,7 +77,7 @@ class CountedForward:
     def __init__(self, forward: Callable):
         self.forward = forward
 
-    def __call__(self, model: Model, docs: List[Doc], is_train: bool) -> Any:
+    def __call__(self, model: Model, docs: list[Doc], is_train: bool) -> Any:
         """Run the listener, then count."""
         result = self.forward(model, docs, is_train)
         if not is_train:
@@ -101,7 +101,7 @@ class BioClinicalTransformer(Transformer):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[List[Doc], FullTransformerBatch],
+        model: Model[list[Doc], FullTransformerBatch],
         set_extra_annotations: Callable = null_annotation_setter,
         *,
         name: str = "transformer",
@@ -152,9 +152,9 @@ class BioClinicalTransformer(Transformer):
                         doc._.trf_data.reads_left = n_readers
             yield from docs
 
-    def _batches(self, docs: List[Doc]) -> Iterator[List[Doc]]:
+    def _batches(self, docs: list[Doc]) -> Iterator[list[Doc]]:
         """Group documents by length so that each group holds about `max_batch_pieces` pieces or one document."""
-        batch: List[Doc] = []
+        batch: list[Doc] = []
         n_characters = 0
         # Pieces are counted exactly in the forward pass; here one piece is taken for three characters, on the safe
         # side for clinical English (measured: 3.5 to 4.5).
@@ -195,14 +195,15 @@ class BioClinicalTransformer(Transformer):
         self,
         get_examples: Callable[[], Iterable[Example]],
         *,
-        nlp: Optional[Language] = None,
-        encoder_loader: Optional[EncoderLoader] = None,
+        nlp: Language | None = None,
+        encoder_loader: EncoderLoader | None = None,
     ) -> None:
         """Load the encoder's weights and find the listeners.
 
         get_examples (Callable): unused; part of the contract.
         nlp (Optional[Language]): the pipeline whose later components may listen.
-        encoder_loader (Optional[EncoderLoader]): brings encoder and tokenizer, see `spacy-bioclinical.EncoderFolder.v1`.
+        encoder_loader (Optional[EncoderLoader]): brings encoder and tokenizer, such as
+            `spacy-bioclinical.EncoderFolder.v1`.
         RAISES (ValueError): BC301 if there are no weights and no loader.
         """
         if encoder_loader is not None:
@@ -216,7 +217,7 @@ class BioClinicalTransformer(Transformer):
             for _, component in nlp.pipeline[start:]:
                 self.find_listeners(component)
 
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Serialise to a folder.
 
         path (Union[str, Path]): the folder.
@@ -224,7 +225,7 @@ class BioClinicalTransformer(Transformer):
         """
         super().to_disk(path, exclude=exclude)
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "BioClinicalTransformer":
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "BioClinicalTransformer":
         """Load from a folder; settings named in the config win over stored ones.
 
         path (Union[str, Path]): the folder.
@@ -234,7 +235,7 @@ class BioClinicalTransformer(Transformer):
         util.from_disk(
             path,
             {
-                "vocab": self.vocab.from_disk,
+                "vocab": lambda p: _load_vocab(self.vocab, p),
                 "cfg": lambda p: self.cfg.update(srsly.read_json(p)),
                 "model": lambda p: self._model_from_bytes(Path(p).read_bytes()),
             },
@@ -263,6 +264,10 @@ class BioClinicalTransformer(Transformer):
     def _model_from_bytes(self, data: bytes) -> None:
         self.model.from_bytes(data)
         self.model.attrs["max_batch_pieces"] = self.max_batch_pieces
+
+
+def _load_vocab(vocab: Vocab, path: Path) -> None:
+    vocab.from_disk(path)
 
 
 def _n_characters(doc: Doc) -> int:

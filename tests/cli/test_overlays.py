@@ -46,16 +46,24 @@ def test_same_value_twice_is_no_replacement(tmp_path):
 
 
 def test_pipelines_are_joined_in_order_without_repeats(tmp_path):
-    files = write(tmp_path, base=BASE, one='[nlp]\npipeline = ["ner"]\n', two='[nlp]\npipeline = ["ner", "cat"]\n')
+    files = write(
+        tmp_path, base=BASE, one='[nlp]\npipeline = ["ner"]\n', two='[nlp]\npipeline = ["ner", "cat"]\n'
+    )
     merged = merge_overlays([files["base"], files["one"], files["two"]])
     assert merged.config["nlp"]["pipeline"] == ["transformer", "ner", "cat"]
 
 
 def test_block_of_the_same_function_is_merged(tmp_path):
-    other = '[components]\n\n[components.head]\n\n[components.head.model]\n@architectures = "a.v1"\ndepth = 5\n'
+    other = (
+        '[components]\n\n[components.head]\n\n[components.head.model]\n@architectures = "a.v1"\ndepth = 5\n'
+    )
     files = write(tmp_path, base=BASE, other=other)
     head = merge_overlays([files["base"], files["other"]]).config["components"]["head"]
-    assert head == {"factory": "one", "width": 3, "model": {"@architectures": "a.v1", "depth": 5, "shared": 1}}
+    assert head == {
+        "factory": "one",
+        "width": 3,
+        "model": {"@architectures": "a.v1", "depth": 5, "shared": 1},
+    }
 
 
 @pytest.mark.parametrize(

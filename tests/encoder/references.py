@@ -49,5 +49,3 @@ def padded_rows(model, ids_T, lengths):
         mask_BL[i, : len(part)] = 1
     rows = model(input_ids=ids_BL, attention_mask=mask_BL).last_hidden_state
     return torch.cat([rows[i, :length] for i, length in enumerate(lengths)])
-
-

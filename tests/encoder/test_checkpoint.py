@@ -5,16 +5,16 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.encoder.references import draw_ids, padded_rows, reference
 from transformers import AutoModelForMaskedLM, ModernBertForMaskedLM
 
 from spacy_bioclinical.encoder import load_encoder
 from spacy_bioclinical.encoder.checkpoint import load_masked_lm, save_folder, state_from_bytes, state_to_bytes
+from tests.encoder.references import draw_ids, padded_rows, reference
 
 LENGTHS = [30, 1, 70]
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path):
     """A masked-language-model folder as transformers writes it."""
     model = reference(ModernBertForMaskedLM)
@@ -64,7 +64,10 @@ def test_masked_lm_without_labels_has_zero_loss(folder):
 def test_saved_folder_is_what_transformers_reads(folder, tmp_path):
     model = load_masked_lm(folder)
     save_folder(model, tmp_path / "again")
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
     hf_model, info = AutoModelForMaskedLM.from_pretrained(tmp_path / "again", output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]

@@ -3,17 +3,28 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.encoder.references import draw_ids
-from transformers import BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    DistilBertConfig,
+    DistilBertModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from spacy_bioclinical.encoder import load_encoder
 from spacy_bioclinical.encoder.foreign import MAX_GROUP_PIECES, MAX_PADDED_SHARE, length_groups
+from tests.encoder.references import draw_ids
 
 SHAPE = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 FAMILIES = {
     "bert": lambda: BertForMaskedLM(BertConfig(**SHAPE, intermediate_size=64, max_position_embeddings=512)),
-    "roberta": lambda: RobertaModel(RobertaConfig(**SHAPE, intermediate_size=64, max_position_embeddings=514)),
-    "distilbert": lambda: DistilBertModel(DistilBertConfig(vocab_size=300, dim=32, n_layers=2, n_heads=4, hidden_dim=64)),
+    "roberta": lambda: RobertaModel(
+        RobertaConfig(**SHAPE, intermediate_size=64, max_position_embeddings=514)
+    ),
+    "distilbert": lambda: DistilBertModel(
+        DistilBertConfig(vocab_size=300, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
+    ),
 }
 LENGTHS = [5, 100, 7, 512, 99, 1]
 
@@ -71,7 +82,9 @@ def test_old_layer_norm_names_load(tmp_path):
     }
     assert any(key.endswith("gamma") for key in tensors)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    assert all(torch.equal(value, expected[key]) for key, value in load_encoder(tmp_path).state_dict().items())
+    assert all(
+        torch.equal(value, expected[key]) for key, value in load_encoder(tmp_path).state_dict().items()
+    )
 
 
 def test_missing_key_of_a_foreign_encoder_is_named(tmp_path):

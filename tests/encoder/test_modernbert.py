@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.encoder.references import draw_ids, padded_rows, reference
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from spacy_bioclinical.encoder import encoder_from_config
 from spacy_bioclinical.encoder.modernbert import ModernBert, ModernBertSettings
+from tests.encoder.references import draw_ids, padded_rows, reference
 
 RAGGED = [1, 2, 63, 64, 65, 127, 128, 129, 200, 391]
 
@@ -139,7 +139,9 @@ class LargestTensor(TorchDispatchMode):
 def test_nothing_of_size_length_squared_is_made(dropout):
     length = 4096
     encoder = ModernBert(
-        ModernBertSettings.from_config({**reference(num_hidden_layers=2).config.to_dict(), "attention_dropout": dropout})
+        ModernBertSettings.from_config(
+            {**reference(num_hidden_layers=2).config.to_dict(), "attention_dropout": dropout}
+        )
     ).init_weights(0)
     encoder.train()
     ids = draw_ids([length])

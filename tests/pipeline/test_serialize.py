@@ -6,9 +6,9 @@ import numpy
 import pytest
 import spacy
 from spacy.util import load_model_from_config
-from tests.pipeline.test_transformer import NER, TEXTCAT, rows_of, with_heads
 
 from spacy_bioclinical.models.transformer import encoder_shim
+from tests.pipeline.test_transformer import NER, TEXTCAT, rows_of, with_heads
 
 SETTINGS = {"context": 48, "overlap": 12, "on_overflow": "window", "kernel": "banded", "precision": "bf16"}
 
@@ -20,7 +20,7 @@ def settings_of(nlp):
     return dict(shim.cfg)
 
 
-@pytest.fixture()
+@pytest.fixture
 def trained(make_pipeline, short_encoder_folder, tmp_path):
     """A pipeline whose encoder folder is gone after initialisation."""
     folder = tmp_path / "encoder"
@@ -102,5 +102,3 @@ def test_replaced_listeners_keep_their_output(make_pipeline, short_encoder_folde
     nlp.to_disk(tmp_path / "model")
     again = spacy.load(tmp_path / "model")
     assert [(doc.cats, [(e.text, e.label_) for e in doc.ents]) for doc in again.pipe(notes)] == expected
-
-

@@ -20,8 +20,20 @@ LISTENER = {
     "upstream": "*",
     "pooling": {"@layers": "reduce_mean.v1"},
 }
-NER = ("ner", {"model": {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner", "tok2vec": LISTENER,
-               "extra_state_tokens": False, "hidden_width": 16, "maxout_pieces": 2, "use_upper": False}})
+NER = (
+    "ner",
+    {
+        "model": {
+            "@architectures": "spacy.TransitionBasedParser.v2",
+            "state_type": "ner",
+            "tok2vec": LISTENER,
+            "extra_state_tokens": False,
+            "hidden_width": 16,
+            "maxout_pieces": 2,
+            "use_upper": False,
+        }
+    },
+)
 TEXTCAT = ("textcat", {"model": {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True,
            "tok2vec": LISTENER, "use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False,
            "use_reduce_mean": True}})  # fmt: skip
@@ -47,7 +59,9 @@ def rows_of(doc):
     flat = data.model_output.last_hidden_state.reshape(-1, data.width)
     ends = numpy.cumsum(data.align.lengths)
     indices = data.align.dataXd
-    return numpy.stack([flat[indices[e - n : e]].mean(0) for e, n in zip(ends, data.align.lengths, strict=True)])
+    return numpy.stack(
+        [flat[indices[e - n : e]].mean(0) for e, n in zip(ends, data.align.lengths, strict=True)]
+    )
 
 
 def with_heads(nlp):
@@ -228,7 +242,9 @@ def test_training_moves_encoder_and_heads_and_lowers_the_loss(make_pipeline, sho
     nlp = make_pipeline(short_encoder_folder, overlap=16, heads=[NER, TEXTCAT], initialize=False)
     examples = with_heads(nlp)
     empty = Example.from_dict(nlp.make_doc(""), {"cats": {"A": 0.0, "B": 1.0}})
-    long = Example.from_dict(nlp.make_doc(notes[0]), {"cats": {"A": 1.0, "B": 0.0}, "entities": [(28, 37, "NAME")]})
+    long = Example.from_dict(
+        nlp.make_doc(notes[0]), {"cats": {"A": 1.0, "B": 0.0}, "entities": [(28, 37, "NAME")]}
+    )
     encoder = encoder_shim(nlp.get_pipe("transformer").model).encoder
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     optimizer = nlp.resume_training()
@@ -261,7 +277,9 @@ def test_gradients_of_windows_equal_torch_alone(make_pipeline, short_encoder_fol
     actual = {name: parameter.grad.clone() for name, parameter in shim.encoder.named_parameters()}
     shim.encoder.zero_grad()
     for data, (array,) in zip([batch.doc_data[0], batch.doc_data[2]], arrays, strict=True):
-        for ids, length, wanted in zip(data.wordpieces.input_ids, data.wordpieces.lengths, array, strict=True):
+        for ids, length, wanted in zip(
+            data.wordpieces.input_ids, data.wordpieces.lengths, array, strict=True
+        ):
             rows = shim.encoder(torch.as_tensor(ids[:length].astype("int64")), [length])
             (rows * torch.as_tensor(wanted[:length])).sum().backward()
     for name, parameter in shim.encoder.named_parameters():
@@ -294,7 +312,9 @@ def test_averaged_weights_are_used_and_put_back(make_pipeline, encoder_folder):
     weight = shim.encoder.final_norm.weight
     trained = weight.detach().clone()
     with nlp.use_params(optimizer.averages):
-        assert torch.equal(weight.detach(), torch.as_tensor(optimizer.averages[(shim.id, "final_norm.weight")]))
+        assert torch.equal(
+            weight.detach(), torch.as_tensor(optimizer.averages[(shim.id, "final_norm.weight")])
+        )
         assert not torch.equal(weight, trained)
     assert torch.equal(weight, trained)
 

@@ -10,10 +10,11 @@ from pretrain.recipes import Recipe, get_recipe
 from pretrain.schedules import Schedule
 from pretrain.tokenizer import train_tokenizer
 
-WORDS = (
-    "patient reports mild cough fever since morning denies chest pain started on metoprolol twice daily "
-    "blood pressure stable wound clean follow up in two weeks with cardiology allergic to penicillin"
-).split()
+PHRASES = (
+    "patient reports mild cough fever since morning denies chest pain started on metoprolol twice daily",
+    "blood pressure stable wound clean follow up in two weeks with cardiology allergic to penicillin",
+)
+WORDS = [word for phrase in PHRASES for word in phrase.split()]
 
 
 def invented_note(seed: int, n_words: int) -> str:

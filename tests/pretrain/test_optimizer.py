@@ -26,8 +26,8 @@ def stable_adamw(p, g, m, v, step, *, lr, highest_lr, betas, eps, decay):
 
 def test_steps_follow_the_published_formula():
     model = Small()
-    settings = {"betas": (0.9, 0.98), "eps": 1e-6}
-    optimizer = make_optimizer(model, lr=1e-2, weight_decay=1e-4, **settings)
+    betas, eps = (0.9, 0.98), 1e-6
+    optimizer = make_optimizer(model, lr=1e-2, weight_decay=1e-4, betas=betas, eps=eps)
     expected = {
         name: (p.detach().double(), torch.zeros_like(p).double(), torch.zeros_like(p).double())
         for name, p in model.named_parameters()
@@ -41,7 +41,9 @@ def test_steps_follow_the_published_formula():
             p, m, v = expected[name]
             g = parameter.grad.double()
             decay = 1e-4 if parameter.ndim >= 2 else 0.0
-            p, m, v = stable_adamw(p, g, m, v, step, lr=lr, highest_lr=1e-2, decay=decay, **settings)
+            p, m, v = stable_adamw(
+                p, g, m, v, step, lr=lr, highest_lr=1e-2, decay=decay, betas=betas, eps=eps
+            )
             clipped += (g**2 / v).mean().sqrt().item() > 1.0
             expected[name] = (p, m, v)
         optimizer.step()

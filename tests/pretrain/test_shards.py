@@ -39,7 +39,9 @@ def test_long_documents_are_cut_at_lines_without_loss_or_overlap(build, tokenize
     (pieces,) = tokenizer.encode([note])
     assert np.concatenate([s[1:-1] for s in sequences]).tolist() == pieces.ids.tolist()
     starts = np.cumsum([0] + [len(s) - 2 for s in sequences[:-1]])
-    at_line = [start == 0 or "\n" in note[pieces.ends[start - 1] - 1 : pieces.starts[start]] for start in starts]
+    at_line = [
+        start == 0 or "\n" in note[pieces.ends[start - 1] - 1 : pieces.starts[start]] for start in starts
+    ]
     assert np.mean(at_line) > 0.8
 
 

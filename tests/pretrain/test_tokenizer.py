@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -12,8 +13,6 @@ STRANGE = "BP 120/80\n\n\u00c5ngstr\u00f6m \U0001f600 \u0915\u094d\u0937 na\u013
 
 
 def run(*arguments, **environment):
-    import os
-
     command = [sys.executable, "-m", "pretrain.tokenizer", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
 

@@ -10,20 +10,26 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+import typer
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
+from typer.testing import CliRunner
 
-from pretrain.batches import Row
+from pretrain.batches import BatchStream, Row
 from pretrain.evaluation import evaluate
+from pretrain.interruption import Interruption
 from pretrain.loop import train
 from pretrain.optimizer import make_optimizer
 from pretrain.start import fitted_shape, load_tokenizer, starting_model
-from pretrain.train import pretrain
+from pretrain.train import main, pretrain
 from spacy_bioclinical.encoder.checkpoint import load_masked_lm
 
 REPOSITORY = Path(__file__).parents[2]
+APP = typer.Typer()
+APP.command()(main)
 
 
 def log(work: Path, name="steps.csv", without=("pieces_per_second",)):
@@ -151,8 +157,6 @@ def test_start_that_cannot_be_is_an_error(run, recipe, whole, tokenizer, tmp_pat
     tokenizer.save(larger)
     config = json.loads((whole / "config.json").read_text(encoding="utf8"))
     state = load_file(whole / "model.safetensors")
-    from safetensors.torch import save_file
-
     for name in ("model.embeddings.tok_embeddings.weight", "decoder.bias"):
         state[name] = state[name][:300].clone()
     save_file(state, larger / "model.safetensors")
@@ -180,24 +184,19 @@ def test_fresh_model_fits_the_tokenizer(recipe, tokenizer):
 
 
 def test_not_a_number_stops_with_advice(run, recipe, tmp_path, monkeypatch):
-    import pretrain.loop as loop
-
     rate = type(recipe).learning_rate
     monkeypatch.setattr(type(recipe), "learning_rate", lambda self, n: 1e38 if n == 6 else rate(self, n))
-    assert loop.train
     with pytest.raises(ValueError, match=r"BC716.*step 8.*checkpoint is that of step 5.*--restart"):
         run(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert [path.name for path in (tmp_path / "out.work" / "checkpoints").iterdir()] == ["step-0000000005"]
 
 
-class OneRowStream:
+class FixedStream(BatchStream):
     """A stream of fixed rows."""
 
-    seed = 0
-
     def __init__(self, rows):
-        self.rows = rows
+        self.seed, self.rows = 0, rows
 
     def step(self, number):
         return self.rows
@@ -215,8 +214,9 @@ def test_rows_are_weighted_by_their_predictions(recipe, tokenizer, tokenizer_fol
         labels = ids.copy()
         labels[[i for i in range(length) if i % every]] = -100
         rows.append(Row(ids, labels, [length], [0]))
-    ids, labels = ([row.ids for row in rows], [row.labels for row in rows])
-    together = Row(*(torch.cat([torch.from_numpy(x) for x in xs]).numpy() for xs in (ids, labels)), [60, 20], [0])
+    together = Row(
+        np.concatenate([row.ids for row in rows]), np.concatenate([row.labels for row in rows]), [60, 20], [0]
+    )
     assert rows[0].n_labelled != rows[1].n_labelled
     results = []
     one_step = replace(recipe, duration=1, attention_out_dropout=0.0)
@@ -225,7 +225,7 @@ def test_rows_are_weighted_by_their_predictions(recipe, tokenizer, tokenizer_fol
         work = tmp_path / name
         train(
             model,
-            OneRowStream(given),
+            FixedStream(given),
             one_step,
             work=work,
             identity={},
@@ -244,6 +244,7 @@ def test_evaluation_equals_plain_arithmetic(recipe, tokenizer, tokenizer_folder)
     labels = ids.copy()
     labels[::3] = -100
     result = evaluate(model, [Row(ids, labels, [18, 12], [0, 1])])
+    assert result is not None
     assert model.training
     model.eval()
     with torch.no_grad():
@@ -264,56 +265,104 @@ def test_no_parameter_is_forgotten_by_the_optimizer(recipe, tokenizer, tokenizer
     assert held == sum(parameter.numel() for parameter in model.parameters())
 
 
-def command(*arguments, **settings):
-    line = [sys.executable, "-m", "pretrain.train", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(line, cwd=REPOSITORY, env=environment, text=True, **pipes)
+@pytest.fixture(scope="module")
+def few_notes(notes, tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("few") / "notes.jsonl"
+    file.write_text("".join(json.dumps({"text": note[:400]}) + "\n" for note in notes[:6]), encoding="utf8")
+    return file
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_killed_command_resumes(notes_folder, tokenizer_folder, tmp_path, sent):
-    def settings(name):
-        output = tmp_path / name
-        places = ("--text", notes_folder, "--encoder", tokenizer_folder, "--output", output)
-        return (*places, "--from-scratch", "--max-steps", 12, "--quiet", "--device", "cpu")
+@pytest.fixture(scope="module")
+def start(few_notes, tokenizer_folder):
+    def start(output) -> subprocess.Popen:
+        line = [sys.executable, "-m", "pretrain.train", "--text", few_notes, "--encoder", tokenizer_folder]
+        line += ["--output", output, "--from-scratch", "--max-steps", 16, "--quiet", "--device", "cpu"]
+        return subprocess.Popen(
+            list(map(str, line)),
+            cwd=REPOSITORY,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
-    steps = tmp_path / "a.work" / "steps.csv"
-    process = command(*settings("a"))
+    return start
+
+
+@pytest.fixture(scope="module")
+def finished(start, tmp_path_factory) -> Path:
+    """The folder of a command that ran to its end."""
+    output = tmp_path_factory.mktemp("finished") / "encoder"
+    process = start(output)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "held-out loss" in out
+    return output
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_killed_command_resumes(start, finished, tmp_path, sent):
+    output = tmp_path / "encoder"
+    steps = tmp_path / "encoder.work" / "steps.csv"
+    process = start(output)
     deadline = time.monotonic() + 120
-    while not (steps.is_file() and len(steps.read_text().splitlines()) > 3):
+    while not (steps.is_file() and len(steps.read_text(encoding="utf8").splitlines()) > 3):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.01)
     process.send_signal(sent)
     out, _ = process.communicate(timeout=120)
     if sent == signal.SIGKILL:
         assert process.returncode == -sent
     else:
         assert process.returncode == 128 + sent
-        assert sent.name in out
+        assert "SIGTERM" in out
         assert "Run the same command to go on" in out
-    assert not (tmp_path / "a").exists()
-    for name in ("a", "b"):
-        process = command(*settings(name))
-        out, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        assert "held-out loss" in out
-    assert log(tmp_path / "a.work") == log(tmp_path / "b.work")
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
-    assert weights[0] == weights[1]
+    assert not output.exists()
+    process = start(output)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert log(steps.parent) == log(finished.with_name("encoder.work"))
+    assert (output / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
 
-def test_command_reports_errors_and_plans(tmp_path):
-    cases = [
-        (("--recipe", "phase1_base", "--dry-run"), 0, "160,453,000,000", ""),
-        (("--recipe", "nonesuch"), 1, "", "BC712"),
-        ((), 1, "", "BC723"),
-    ]
-    running = [(command(*arguments), expected) for arguments, *expected in cases]
-    for process, (code, in_output, in_errors) in running:
-        out, errors = process.communicate(timeout=60)
-        assert process.returncode == code
-        assert in_output in out
-        assert in_errors in errors
-        assert "Traceback" not in errors
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_first_signal_is_noted_and_handlers_come_back(sent):
+    before = signal.getsignal(sent)
+    with Interruption() as interruption:
+        assert interruption.received is None
+        os.kill(os.getpid(), sent)
+        assert interruption.received == sent
+        assert signal.getsignal(sent) == before
+    assert signal.getsignal(sent) == before
+
+
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (["--recipe", "phase1_base", "--dry-run"], 0, "160,453,000,000"),
+        (["--dry-run", "--max-steps", "7"], 0, "7 if every row is full"),
+        (["--recipe", "nonesuch"], 1, "BC712"),
+        ([], 1, "BC723"),
+        (["--dry-run", "--precision", "fp8"], 1, "BC709"),
+    ],
+)
+def test_command_plans_and_reports_errors(arguments, code, said):
+    result = CliRunner().invoke(APP, arguments)
+    assert result.exit_code == code
+    assert said in result.output
+
+
+def test_command_takes_several_texts_and_restarts(notes_folder, few_notes, tokenizer_folder, tmp_path):
+    output = tmp_path / "encoder"
+    places = ["--text", few_notes, few_notes, "--encoder", tokenizer_folder, "--output", output]
+    settings = [*map(str, places), "--from-scratch", "--quiet", "--device", "cpu", "--max-steps", "2"]
+    result = CliRunner().invoke(APP, settings)
+    assert result.exit_code == 0, result.output
+    assert "12 documents" in result.output
+    refused = CliRunner().invoke(APP, [*settings, "--seed", "3"])
+    assert refused.exit_code == 1
+    assert "BC714" in refused.output
+    anew = CliRunner().invoke(APP, [*settings, "--seed", "3", "--restart"])
+    assert anew.exit_code == 0, anew.output
+    assert "seed:3" in anew.output

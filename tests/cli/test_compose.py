@@ -1,0 +1,140 @@
+"""Every composition of the project's overlays is a complete config that builds, and mistakes are told, not dropped."""
+
+from pathlib import Path
+
+import pytest
+from confection import Config
+
+from spacy_bioclinical.cli.compose import compose, fill, header, split_arguments
+from spacy_bioclinical.cli.files import write_aside
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+TASKS = sorted((CONFIGS / "task").glob("*.cfg"))
+HEADS = sorted((CONFIGS / "head").glob("*.cfg"))
+ENCODERS = ["encoders/tiny", "/somewhere/else"]
+HEAD_OF = {"ner": ("ner_bio", "ner_transition"), "textcat": ("textcat", "textcat_multilabel")}
+
+
+def composed(files, encoder="encoders/tiny", **overrides):
+    composition = compose(
+        files, encoder=encoder, encoder_overlays=CONFIGS / "encoder", overrides={**overrides}
+    )
+    return composition, Config().from_str(fill(composition))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.cfg")), ids=lambda path: path.stem)
+def test_overlay_is_short_and_says_what_it_is_for(path):
+    lines = path.read_text(encoding="utf8").splitlines()
+    assert len(lines) <= 80
+    assert lines[0].startswith("# ")
+    assert lines[0].rstrip().endswith(".")
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("task", TASKS, ids=lambda path: path.stem)
+def test_every_task_composes_and_fills(task, encoder):
+    composition, config = composed([task], encoder)
+    head = composition.config["nlp"]["pipeline"][-1]
+    assert config["nlp"]["pipeline"] == ["transformer", head]
+    assert config["components"]["transformer"]["factory"] == "bioclinical_transformer"
+    assert config["initialize"]["components"]["transformer"]["encoder_loader"]["name"] == encoder
+    assert config["paths"]["corpus"] == f"corpus/{task.stem}"
+    assert config["corpora"]["train"]["path"] == f"corpus/{task.stem}/train.spacy"
+    assert config["nlp"]["batch_size"] <= 32
+    rate = config["training"]["optimizer"]["learn_rate"]["initial_rate"]
+    assert (rate > 5e-4) == encoder.endswith("tiny"), "small encoders learn fast, pretrained ones slowly"
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("task", TASKS, ids=lambda path: path.stem)
+def test_every_head_goes_onto_every_task(task, head):
+    composition, config = composed([task, head])
+    kind = next(kind for kind, names in HEAD_OF.items() if head.stem in names)
+    assert kind in config["nlp"]["pipeline"]
+    factory = {"ner_bio": "bioclinical_ner", "ner_transition": "ner"}.get(head.stem, head.stem)
+    assert config["components"][kind]["factory"] == factory
+    stacked = 3 if kind not in compose([task], encoder="e").config["nlp"]["pipeline"] else 2
+    assert len(config["nlp"]["pipeline"]) == stacked
+    assert head.as_posix().removeprefix(f"{ROOT.as_posix()}/") in header(composition)
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda path: path.stem)
+def test_head_on_the_base_alone(head):
+    _, config = composed([CONFIGS / "base.cfg", head], **{"paths.corpus": "c"})
+    assert len(config["nlp"]["pipeline"]) == 2
+
+
+def test_composed_config_is_complete():
+    """Filling it a second time adds nothing: what is kept beside the model is all there is to know."""
+    from spacy import util
+
+    text = fill(compose([CONFIGS / "task" / "deid.cfg"], encoder="encoders/tiny"))
+    again = util.load_model_from_config(util.load_config_from_str(text), auto_fill=False).config
+    assert again.to_str(interpolate=False) == text
+    for value in (
+        "max_batch_pieces",
+        "keep_hidden",
+        "context",
+        "overlap",
+        "on_overflow",
+        "precision",
+        "device",
+    ):
+        assert f"\n{value} = " in text
+
+
+def test_header_is_comment_and_names_replaced_values():
+    composition, _ = composed([CONFIGS / "task" / "phenotype_512.cfg"], **{"training.max_steps": 3})
+    text = header(composition)
+    assert all(line.startswith("#") for line in text.splitlines() if line)
+    assert "training.max_steps: " in text
+    assert "-> command line" in text
+    assert Config().from_str(text + fill(composition))["training"]["max_steps"] == 3
+
+
+def test_learn_rate_schedule_ends_with_training():
+    _, config = composed([CONFIGS / "task" / "deid.cfg"], **{"training.max_steps": 77})
+    assert config["training"]["optimizer"]["learn_rate"]["total_steps"] == 77
+
+
+@pytest.mark.parametrize(
+    ("overrides", "match"),
+    [
+        ({"training.max_stepz": 5}, r"(?s)BC509.*training.max_stepz.*command line.*Did you mean 'max_steps'"),
+        ({"nlp.batchsize": 5}, r"(?s)BC509.*nlp.batchsize.*Did you mean 'batch_size'"),
+        ({"training.patience": "many"}, r"(?s)BC508.*patience"),
+        ({"components.ner.model.hidden": 5}, r"(?s)BC508.*hidden"),
+        ({"components.ner.widht": 5}, r"(?s)BC508.*widht"),
+        ({"components.ner.model.@architectures": "spacy-bioclinical.Nothing.v1"}, r"(?s)BC508.*Nothing"),
+        ({"training.train_corpus": "corpora.nothing"}, r"(?s)BC508"),
+        ({"paths.corpus": None}, r"(?s)BC510.*paths.corpus"),
+    ],
+)
+def test_mistake_is_refused_with_its_name(overrides, match):
+    with pytest.raises(ValueError, match=match):
+        composed([CONFIGS / "task" / "deid.cfg"], **overrides)
+
+
+def test_pipeline_without_head_section_is_refused(tmp_path):
+    task = CONFIGS / "task" / "deid.cfg"
+    with pytest.raises(ValueError, match=r"(?s)BC507.*ghost"):
+        compose([task], encoder="e", overrides={"nlp.pipeline": ["ghost"]})
+    with pytest.raises(ValueError, match="BC510"):
+        compose([task])
+
+
+def test_arguments_are_told_apart():
+    arguments = ["a.cfg", "--x.y", "1", "b.cfg", "--x.z=2", "c.cfg", "--x.flag", "--x.path", "d.cfg"]
+    files, overrides = split_arguments(arguments)
+    assert files == [Path("a.cfg"), Path("b.cfg"), Path("c.cfg")]
+    assert overrides == ["--x.y", "1", "--x.z=2", "--x.flag", "--x.path", "d.cfg"]
+
+
+def test_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    target = tmp_path / "folder" / "config.cfg"
+    write_aside(target, "old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+    with pytest.raises(OSError, match="disk"):
+        write_aside(target, "new")
+    assert target.read_text() == "old"
