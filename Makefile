@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 CODE := spacy_bioclinical corpus_scripts pretrain
-GENERATED := assets/deid assets/phenotype corpus encoders/tiny training metrics packages dist build project.lock \
+GENERATED := assets/deid assets/phenotype corpus encoders/tiny encoders/tiny.start encoders/tiny.work training metrics packages dist build project.lock \
 	.venv-install-check .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .PHONY: all test env lint format clean distclean help
@@ -45,7 +45,8 @@ env: $(STAMP)
 
 # The first interpreter of the right age that can make environments; what is installed is held to constraints.txt.
 $(STAMP): setup.cfg pyproject.toml constraints.txt
-	@for python in "$(PYTHON)" python3.12 python3.11 python3.13 python3.10 python3 python; do \
+	@chosen=; \
+	for python in "$(PYTHON)" python3.12 python3.11 python3.13 python3.10 python3 python; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	    >/dev/null 2>&1; then chosen="$$python"; break; fi; \
 	done; \
@@ -55,6 +56,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	test -x "$(PY)" || "$$chosen" -m venv "$(VENV)"
+	@echo "Installing into $(VENV): a minute or two, more where torch comes with its CUDA libraries."
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[project,dev]"
 	@touch "$(STAMP)"

@@ -209,7 +209,7 @@ class Errors(metaclass=_WithCode):
         "setting that shapes the output is not saved with the pipeline."
     )
     BC515 = (
-        "No words per second in what `spacy benchmark speed` printed for '{model}' (exit code {code}). "
+        "No words per second in what `spacy benchmark speed` printed for '{model}'. "
         "Run the command by hand to see why: python -m spacy benchmark speed {model} {corpus}"
     )
     BC516 = (

@@ -185,7 +185,7 @@ CORPORA = (
         "social_history.",
     ),
     Corpus(
-        name="synthetic_deid",
+        name="deid",
         task="ner",
         format="brat",
         parts=_FOLDER_PARTS,
@@ -195,7 +195,7 @@ CORPORA = (
         note="Invented notes. Names and places of test do not occur in train.",
     ),
     Corpus(
-        name="synthetic_phenotype",
+        name="phenotype",
         task="textcat_multilabel",
         format="jsonl",
         parts=_JSONL_PARTS,

@@ -30,7 +30,7 @@ Test = Annotated[int, typer.Option(help="Notes for the final score.", min=1)]
 def write_deid(output: Output, seed: Seed = 0, train: Train = 300, dev: Dev = 60, test: Test = 100) -> None:
     """Discharge notes with six classes of identifying mentions, as brat folders train/, dev/, test/.
 
-    Then:  python -m corpus_scripts.convert corpus synthetic_deid --input OUTPUT --output corpus/deid
+    Then:  python -m corpus_scripts.convert corpus deid --input OUTPUT --output corpus/deid
     """
     deid.write_corpus(output, {"train": train, "dev": dev, "test": test}, seed)
     typer.echo(f"{train + dev + test} notes in {output}")
@@ -43,7 +43,7 @@ def write_phenotype(
 ) -> None:
     """Notes of some 3,000 pieces with eight phenotypes, as train.jsonl, dev.jsonl, test.jsonl.
 
-    Then:  python -m corpus_scripts.convert corpus synthetic_phenotype --input OUTPUT --output
+    Then:  python -m corpus_scripts.convert corpus phenotype --input OUTPUT --output
     corpus/phenotype
     """
     phenotype.write_corpus(output, {"train": train, "dev": dev, "test": test}, seed)

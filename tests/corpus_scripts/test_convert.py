@@ -37,7 +37,7 @@ def bc5cdr(tmp_path):
 def test_convert_table_lines_are_sound():
     names = [corpus.name for corpus in CORPORA]
     assert len(set(names)) == len(names)
-    assert {"bc5cdr", "ncbi_disease", "social_history", "synthetic_deid", "synthetic_phenotype"} <= set(names)
+    assert {"bc5cdr", "ncbi_disease", "social_history", "deid", "phenotype"} <= set(names)
     for corpus in CORPORA:
         assert corpus.format in FORMATS
         assert corpus.task in ("ner", "textcat", "textcat_multilabel")
