@@ -96,7 +96,7 @@ def signature(nlp: Language, data: Path) -> dict[str, Any]:
             "version": nlp.meta["version"],
             "pipeline": nlp.pipe_names,
         },
-        "seed": nlp.config.get("training", {}).get("seed"),
+        "seed": nlp.config.interpolate().get("training", {}).get("seed"),
         "entities": "strict: same type, same first and last token of the gold document; micro average",
         "versions": versions,
     }

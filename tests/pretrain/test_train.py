@@ -23,6 +23,7 @@ from pretrain.evaluation import evaluate
 from pretrain.interruption import Interruption
 from pretrain.loop import train
 from pretrain.optimizer import make_optimizer
+from pretrain.schedules import Schedule
 from pretrain.start import fitted_shape, load_tokenizer, starting_model
 from pretrain.train import main, pretrain
 from spacy_bioclinical.encoder.checkpoint import load_masked_lm
@@ -89,6 +90,29 @@ def test_resumed_run_equals_the_uninterrupted_one(run, recipe, whole, tmp_path, 
     assert log(work, "evaluations.csv") == log(whole_work, "evaluations.csv")
     for name in ("model.safetensors", "config.json", "pretraining.json"):
         assert (output / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_run_counted_in_pieces_follows_its_schedule_and_resumes(run, recipe, tmp_path):
+    schedule = Schedule("one_minus_sqrt", decay=2000, floor=0.001)
+    counted = replace(recipe, unit="pieces", duration=3000, schedule=schedule)
+    run(counted, tmp_path / "whole")
+    rows = log(tmp_path / "whole.work")
+    seen = [0, *(int(row["pieces"]) for row in rows)]
+    assert seen[-2] < 3000 <= seen[-1]
+    assert [float(row["learning_rate"]) for row in rows] == [counted.learning_rate(n) for n in seen[:-1]]
+    assert float(rows[-1]["learning_rate"]) < 0.5 * counted.lr == 0.5 * float(rows[0]["learning_rate"])
+    run(counted, tmp_path / "apart", stop_after=3)
+    run(counted, tmp_path / "apart")
+    assert log(tmp_path / "apart.work") == rows
+
+
+def test_bf16_run_stays_close_to_fp32(run, recipe, whole, tmp_path):
+    run(replace(recipe, precision="bf16"), tmp_path / "bf16")
+    exact = [float(row["loss"]) for row in log(whole.with_name("encoder.work"))]
+    rounded = [float(row["loss"]) for row in log(tmp_path / "bf16.work")]
+    assert rounded == pytest.approx(exact, rel=2e-2)
+    assert rounded != exact
+    assert load_file(tmp_path / "bf16" / "model.safetensors")["head.dense.weight"].dtype == torch.float32
 
 
 def test_seed_and_dropout_change_the_run(run, recipe, whole, tmp_path):
