@@ -106,7 +106,7 @@ def train(
             )
             bar.update(_elapsed(recipe, progress) - bar.n)
             speed = f"{figures.n_pieces / figures.seconds / 1000:.1f}k"
-            bar.set_postfix({"loss": f"{figures.loss:.3f}", "lr": f"{lr:.2e}", "pieces/s": speed})
+            bar.set_postfix({"loss": f"{figures.loss:.3f}", "lr": f"{lr:.2e}", "pieces/s": speed}, refresh=False)
             is_over = _elapsed(recipe, progress) >= recipe.duration
             if is_over or progress.step % recipe.eval_every == 0:
                 progress.after = scores()

@@ -83,7 +83,7 @@ class CastLinear(nn.Linear):
         return nn.functional.linear(x, self._cast[1], self._cast[2])
 
     def __getstate__(self) -> dict:
-        return {name: value for name, value in super().__getstate__().items() if name != "_cast"}
+        return {name: value for name, value in self.__dict__.items() if name != "_cast"}
 
 
 def _to(bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:

@@ -5,6 +5,7 @@ averaged weights that work, and settings (context, overlap, kernel, precision â€
 """
 
 import contextlib
+import copy
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,7 +49,6 @@ class EncoderShim(Shim):
         self.chosen = {key: value for key, value in chosen.items() if value is not None}
         self.device_name = device
         self.cfg.update(self.chosen)
-        self.averaged: dict[str, Any] = {}
 
     @property
     def has_encoder(self) -> bool:
@@ -155,7 +155,6 @@ class EncoderShim(Shim):
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Let a Thinc optimizer change the weights in place, then clear the gradients."""
-        averages = optimizer.averages
         for name, parameter in self.encoder.named_parameters():
             if parameter.grad is None:
                 continue
@@ -163,8 +162,6 @@ class EncoderShim(Shim):
             weights, _ = optimizer(key, _to_xp(parameter.data), _to_xp(parameter.grad))
             _copy_from_xp(parameter.data, weights)
             parameter.grad = None
-            if averages is not None:
-                self.averaged[name] = key
         self.encoder.forget_casts()
 
     @contextlib.contextmanager
@@ -189,6 +186,14 @@ class EncoderShim(Shim):
 
     def _parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
         return list(self._model.named_parameters()) if self._model is not None else []
+
+    def copy(self) -> "EncoderShim":
+        """Copy weights and settings under an identity of its own, so that no optimizer mixes up the two."""
+        copied = copy.deepcopy(self)
+        with Shim.global_id_lock:
+            Shim.global_id += 1
+            copied.id = Shim.global_id
+        return copied
 
     def to_device(self, device_type: str, device_id: int) -> None:
         """Move the encoder; called when Thinc's ops change. A device named in the config stays."""

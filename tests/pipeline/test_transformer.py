@@ -319,6 +319,16 @@ def test_averaged_weights_are_used_and_put_back(make_pipeline, encoder_folder):
     assert torch.equal(weight, trained)
 
 
+def test_copied_models_do_not_share_an_optimizers_state(make_pipeline, encoder_folder):
+    model = make_pipeline(encoder_folder).get_pipe("transformer").model
+    copied = model.copy()
+    assert encoder_shim(copied).id != encoder_shim(model).id
+    one, other = encoder_shim(model).encoder, encoder_shim(copied).encoder
+    with torch.no_grad():
+        other.final_norm.weight.zero_()
+    assert one.final_norm.weight.any()
+
+
 def test_several_processes_give_equal_output(make_pipeline, encoder_folder, notes, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
     nlp = make_pipeline(encoder_folder, heads=[TEXTCAT], initialize=False)
