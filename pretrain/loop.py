@@ -90,7 +90,11 @@ def train(
         progress.before = scores()
     n_last, begun_at = progress.step, progress.step
     bar = tqdm(
-        total=recipe.duration, initial=_elapsed(recipe, progress), unit=recipe.unit[:-1], disable=is_quiet
+        total=recipe.duration,
+        initial=_elapsed(recipe, progress),
+        unit=recipe.unit[:-1],
+        disable=is_quiet,
+        mininterval=1.0,
     )
     with Interruption() as interruption, bar:
         while _elapsed(recipe, progress) < recipe.duration:
@@ -106,7 +110,9 @@ def train(
             )
             bar.update(_elapsed(recipe, progress) - bar.n)
             speed = f"{figures.n_pieces / figures.seconds / 1000:.1f}k"
-            bar.set_postfix({"loss": f"{figures.loss:.3f}", "lr": f"{lr:.2e}", "pieces/s": speed}, refresh=False)
+            bar.set_postfix(
+                {"loss": f"{figures.loss:.3f}", "lr": f"{lr:.2e}", "pieces/s": speed}, refresh=False
+            )
             is_over = _elapsed(recipe, progress) >= recipe.duration
             if is_over or progress.step % recipe.eval_every == 0:
                 progress.after = scores()

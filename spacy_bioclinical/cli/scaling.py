@@ -22,7 +22,9 @@ def scaling_cli(
     pieces: int = typer.Option(4096, "--pieces", help="Length of the shorter documents", min=16),
     rounds: int = typer.Option(2, "--rounds", help="Rounds; the fastest counts", min=1),
     precision: str = typer.Option("fp32", "--precision", help="fp32 or bf16"),
-    config: Path | None = typer.Option(None, "--config", help="config.json of a ModernBERT; none: base shape"),
+    config: Path | None = typer.Option(
+        None, "--config", help="config.json of a ModernBERT; none: base shape"
+    ),
     output: Path | None = typer.Option(None, "--output", "-o", help="JSON file for the result"),
 ) -> None:
     """Time one document of 2n pieces against two of n, packed and through transformers (sdpa)."""
