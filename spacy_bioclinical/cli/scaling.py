@@ -58,7 +58,7 @@ def measure(pieces: int, rounds: int, precision: str, config: Path | None) -> di
         settings = ModernBertSettings.from_config(json.loads(config.read_text(encoding="utf8")))
     encoder = ModernBert(settings).init_weights(0).eval()
     encoder.set_compute(precision=precision)
-    reference = ModernBertModel(
+    reference: Any = ModernBertModel(
         ModernBertConfig(**settings.to_config(), attn_implementation="sdpa", reference_compile=False)
     )
     reference.load_state_dict(encoder.state_dict())
