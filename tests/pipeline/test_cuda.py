@@ -1,4 +1,4 @@
-"""The same results on a GPU, with and without cupy. Skipped where there is none. Run: pytest tests/pipeline/test_cuda.py"""
+"""The same results on a GPU as on the CPU; skipped where there is none. Run: pytest tests/pipeline/test_cuda.py"""
 
 import numpy
 import pytest
