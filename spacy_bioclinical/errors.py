@@ -29,20 +29,71 @@ class Errors(metaclass=_WithCode):
         "Check that the folder is the encoder you mean and that its config.json is complete."
     )
     BC104 = (
-        "Cannot find the encoder '{source}': {why}. Give a local folder with config.json, model.safetensors and the "
-        "tokenizer's files (for the project: --vars.encoder FOLDER), or download the hub name once on a machine with "
-        "network access and copy the folder here."
+        "Cannot find the encoder '{source}': {why}. {hint}Give a local folder with config.json, model.safetensors and "
+        "the tokenizer's files (for the project: --vars.encoder FOLDER), or a name that `python -m spacy bioclinical "
+        "encoders` lists. Without a network here, type on a machine that has one: {download} (in newer versions: hf "
+        "download), and copy the folder here."
     )
     BC105 = "Cannot read {file}: {why}. The file is damaged or was not written completely; copy or download it again."
     BC106 = (
         "The encoder folder {folder} has no model.safetensors. Weights are read from safetensors only, never from "
-        'pickled files (pytorch_model.bin). Convert once where you trust the file: python -c "from transformers '
-        "import AutoModel; AutoModel.from_pretrained('FOLDER').save_pretrained('NEW_FOLDER', "
-        "safe_serialization=True)\" and copy the tokenizer's files beside it."
+        "pickled files (pytorch_model.bin). Convert such a file once, without running code that it may hold: "
+        "python -m spacy bioclinical convert-weights {folder}"
     )
     BC107 = (
         "The weights of {source} do not fit its config. Missing: {missing}. Unexpected: {unexpected}. Wrong shape: "
         "{shapes}. Check that config.json and model.safetensors belong together."
+    )
+    BC108 = (
+        "The attention kernel '{kernel}' cannot be used on {device}: {why}. Set kernel = \"auto\" under "
+        "[components.transformer.model]; `python -m spacy bioclinical info` says what this machine can use."
+    )
+
+    BC120 = (
+        "A window of {longest} pieces was given to an encoder that has {context} positions. Cut the document into windows "
+        "of at most {context} pieces, special pieces included; the component bioclinical_transformer does so by itself."
+    )
+
+    # BC150 … BC169: names of encoders, conversion of pickled weights, advice on an encoder's use
+    BC150 = (
+        "'{name}' was published as a tarball only, on no hub ({source}). Get it from there, convert its weights (python "
+        "-m spacy bioclinical convert-weights FOLDER) and give the folder."
+    )
+    BC151 = (
+        "The hub has no model.safetensors for {hub}, as many older encoders; pickled weights are not read. Fetch them "
+        "and convert them once, without running code that they may hold: {download} && python -m spacy bioclinical "
+        "convert-weights {folder} ; then name {folder} as the encoder. (If the hub does have model.safetensors, the "
+        "cache is incomplete: run once with a network, without HF_HUB_OFFLINE.)"
+    )
+    BC152 = (
+        "'{given}' is a name, not a local folder: weights are converted in a folder. Fetch them first: {download} && "
+        "python -m spacy bioclinical convert-weights {folder}"
+    )
+    BC153 = (
+        "The folder {folder} has no pickled weights to convert (looked for pytorch_model.bin and "
+        "pytorch_model.bin.index.json). Give the folder that holds them."
+    )
+    BC154 = (
+        "The folder {folder} has {file} already. Nothing was converted. To write it anew from the pickled weights, add "
+        "--force."
+    )
+    BC155 = (
+        "{file} was refused: {why}. Only tensors are read from pickled weights, code in them is never run. Get the file "
+        "from its publisher again and compare its checksum, or look for a copy in safetensors."
+    )
+    BC156 = (
+        "{file} holds no plain table of tensors: '{key}' is {kind}. Checkpoints of a training run must be exported as "
+        "an encoder first (transformers: save_pretrained)."
+    )
+    BC157 = (
+        "The encoder is a BERT with {context} learned positions, of which only the first {trained} were ever trained "
+        "(Clinical ModernBERT): longer windows read untrained positions. Set context = {advised} under "
+        "[components.transformer.model], for example: --components.transformer.model.context 512 "
+        "--components.transformer.model.overlap 64"
+    )
+    BC158 = (
+        "There is no encoder '{name}' in the catalogue. {hint}`python -m spacy bioclinical encoders` lists them. An "
+        "encoder need not be listed to be used: give its hub name or its folder."
     )
 
     # --- BC2xx pieces --------------------------------------------------------------------------------------
@@ -56,7 +107,8 @@ class Errors(metaclass=_WithCode):
     )
     BC203 = (
         "No folder '{name}' here, and no tokenizer of that name could be had from the hub ({reason}). "
-        "Without network, download the encoder folder elsewhere, copy it here and give its path."
+        "Without network, download the encoder folder elsewhere, copy it here and give its path. (In Python, a "
+        "name of the catalogue becomes a folder by spacy_bioclinical.encoder.source.resolve_folder.)"
     )
     BC204 = (
         "The tokenizer of '{name}' ({kind}) has no fast version with character offsets, and it cannot be "
@@ -71,6 +123,16 @@ class Errors(metaclass=_WithCode):
         "These {length} bytes are not a saved tokenizer ({reason}). The pipeline on disk is damaged or "
         "was written by another version of spacy-bioclinical. Package or train it again."
     )
+    BC207 = (
+        "The vocabulary of '{name}' is a SentencePiece file ({file}) without a tokenizer.json; making a fast tokenizer "
+        "of it needs two packages: python -m pip install sentencepiece protobuf. Or copy a tokenizer.json into the folder."
+    )
+    BC208 = (
+        "The tokenizer of '{name}' lower-cases, but {share:.0%} of its vocabulary has capitals, which could never be "
+        "used: the vocabulary is cased, as with Bio_ClinicalBERT. Lower-casing is switched off. For the published "
+        'behaviour set casing = "published" in [initialize.components.transformer.encoder_loader].'
+    )
+    BC209 = "There is no casing '{given}'. Known: auto (keep the case of a cased vocabulary), published (as the files say)."
     BC210 = (
         "Windows of {capacity} pieces with an overlap of {overlap} are impossible: capacity must be at "
         "least 1 and overlap at least 0 and below capacity. Lower `overlap` or raise `context` in "
@@ -215,6 +277,21 @@ class Errors(metaclass=_WithCode):
     BC516 = (
         "spacy-bioclinical is not installed in this environment, so its requirements are not known. "
         "Install it first: python -m pip install -e ."
+    )
+
+    # BC530 … BC539: benchmark
+    BC530 = "{option} is {given}, but must be {wanted}. `python -m spacy bioclinical benchmark --help` tells the options."
+    BC531 = (
+        "{path} cannot be continued: {why}. Figures of different runs do not belong into one table. Give the options of "
+        "that run, or another --output, or leave out --resume to begin anew."
+    )
+    BC532 = (
+        "There is no python interpreter at {path}. EDS-NLP needs an environment of its own: python -m venv ENV, then "
+        "ENV/bin/python -m pip install 'edsnlp[ml]' torch=={torch}, and give --edsnlp ENV/bin/python."
+    )
+    BC533 = (
+        "Nothing was measured: every contestant failed. The first, {key}: {why}. Each failure is told in the result "
+        "file given by --output."
     )
 
     # --- BC6xx corpora -----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import json
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from wasabi import msg
@@ -12,6 +12,10 @@ from wasabi import msg
 from spacy_bioclinical.cli._app import bioclinical
 from spacy_bioclinical.errors import Errors
 
+if TYPE_CHECKING:
+    import torch
+
+BASE_WIDTH = 768
 PACKAGES = (
     "spacy-bioclinical",
     "spacy",
@@ -63,8 +67,35 @@ def describe_environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             rows[name] = "not installed"
     rows["threads"] = torch.get_num_threads()
+    devices = [torch.device("cpu")]
     for number in range(torch.cuda.device_count()):
         rows[f"cuda:{number}"] = torch.cuda.get_device_name(number)
+        devices.append(torch.device("cuda", number))
+    for device in devices:
+        rows.update(describe_choices(device))
+    return rows
+
+
+def describe_choices(device: "torch.device", width: int = BASE_WIDTH) -> dict[str, str]:
+    """What "auto" means for precision and attention kernel on a device, each with its reason.
+
+    device (torch.device): Where an encoder would compute; on a CPU the choice is measured now.
+    width (int): Width of the encoder.
+    RETURNS (dict): Name to choice.
+    """
+    from spacy_bioclinical.encoder.base import PRECISIONS
+    from spacy_bioclinical.encoder.kernels import KERNELS, kernel_report
+    from spacy_bioclinical.encoder.precision import best_precision
+
+    precision, why = best_precision(device, width)
+    rows = {f"precision on {device}": f"{precision} ({why})"}
+    for name, dtype in PRECISIONS.items():
+        kernel, why = kernel_report(device, dtype)
+        rows[f"kernel on {device} in {name}"] = f"{kernel} ({why})"
+    for name, known in KERNELS.items():
+        why_not = known.unusable(device, PRECISIONS["bf16"])
+        if why_not is not None:
+            rows[f"kernel {name} on {device}"] = f"not usable: {why_not}"
     return rows
 
 

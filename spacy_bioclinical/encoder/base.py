@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Errors
+from . import kernels
+from .precision import best_precision
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
 PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
-KERNELS = ("auto", "banded")
+KERNELS = ("auto", *kernels.KERNELS)
 
 
 class Encoder(nn.Module):
@@ -20,7 +22,7 @@ class Encoder(nn.Module):
     width (int): D, width of a row.
     context (int): most pieces of one window, special pieces included.
     precision (str): "fp32" or "bf16" for matrix products and attention; weights, norms and outputs stay fp32.
-    kernel (str): attention kernel; "auto" takes the best one for the device.
+    kernel (str): attention kernel, a name of `encoder.kernels.KERNELS`; "auto" takes the best one for the device.
     """
 
     config: dict[str, Any]
@@ -38,17 +40,23 @@ class Encoder(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} does not implement forward.")
 
-    def set_compute(self, *, precision: str, kernel: str = "auto") -> "Encoder":
-        """Choose precision and attention kernel.
+    def set_compute(self, *, precision: str = "auto", kernel: str = "auto") -> "Encoder":
+        """Choose precision and attention kernel for the device that the weights are on.
 
-        RAISES (ValueError): BC102 for a precision or kernel that does not exist.
+        precision (str): "fp32", "bf16", or "auto": bf16 where the device computes it faster, else fp32.
+        kernel (str): a name of `KERNELS`; "auto" is resolved at each call, since it follows the element type.
+        RETURNS (Encoder): itself; `precision` then holds what was chosen.
+        RAISES (ValueError): BC102 for a precision or kernel that does not exist, BC108 for a kernel that cannot be
+            used on this device or in this precision.
         """
-        if precision not in PRECISIONS:
-            raise ValueError(
-                Errors.BC102.format(what="precision", given=precision, known=", ".join(PRECISIONS))
-            )
-        if kernel not in KERNELS:
-            raise ValueError(Errors.BC102.format(what="kernel", given=kernel, known=", ".join(KERNELS)))
+        if precision != "auto" and precision not in PRECISIONS:
+            known = ", ".join(("auto", *PRECISIONS))
+            raise ValueError(Errors.BC102.format(what="precision", given=precision, known=known))
+        device = next(self.parameters()).device
+        if precision == "auto":
+            precision = best_precision(device, self.width)[0]
+        if kernel != "auto":
+            kernels.choose(kernel, device, PRECISIONS[precision])
         self.precision, self.kernel = precision, kernel
         return self
 

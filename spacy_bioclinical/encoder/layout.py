@@ -4,6 +4,7 @@ Everything here depends on the lengths alone (never on the weights), so it is bu
 shared by all layers. Shape letters: T packed pieces, B documents, H head width, Q query block, K key block.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -87,6 +88,24 @@ class Layout:
             return torch.zeros(0, dtype=torch.long, device=self.device)
         return torch.cat([torch.arange(length, device=self.device) for length in self.lengths])
 
+    def scratch(self, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return memory to write into, used again by all layers (fresh pages cost more than the arithmetic).
+
+        Its content is whatever the last user left. Only without gradients, and only until the same name is asked for.
+        """
+        key = ("scratch", name, dtype)
+        n_items = math.prod(shape)
+        if key not in self._cache or self._cache[key].numel() < n_items:
+            self._cache[key] = torch.empty(n_items, dtype=dtype, device=self.device)
+        return self._cache[key][:n_items].view(*shape)
+
+    def cumulative(self) -> Tensor:
+        """First piece of each document and T, (B + 1,), int32: what un-padded GPU kernels call cu_seqlens."""
+        if "cumulative" not in self._cache:
+            starts = torch.tensor((0, *self.lengths), dtype=torch.int64).cumsum(0)
+            self._cache["cumulative"] = starts.to(device=self.device, dtype=torch.int32)
+        return self._cache["cumulative"]
+
     def rope(self, inv_freq: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine and sine of RoPE's angles (Su et al. 2021, eq. 34), each (T, 1, 1, H/2), always fp32.
 
@@ -106,7 +125,8 @@ class Layout:
         return self._cache[key]
 
     def _build_band(self, window: int, dtype: torch.dtype) -> Band:
-        block = max(64, min(window, 256))
+        # Short blocks waste little on keys out of reach (CPU); GPUs want fewer, larger ones.
+        block = max(32, min(window // 2, 256)) if self.device.type == "cpu" else max(64, min(window, 256))
         n_blocks = -(-self.n_pieces // block)
         n_padded = n_blocks * block
         # Documents outside the row are -1 (before) and -2 (after): no query belongs to them.

@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
 from ..errors import Errors
-from .attention import packed_attention, rotate_
+from .attention import packed_attention, rotate
 from .base import PRECISIONS, CastLinear, Encoder
 from .layout import Layout
 
-_MLP_ROWS = (
-    2048  # rows of the GLU computed at once without gradients, so that its intermediate stays in cache
-)
+# Rows computed at once without gradients, so that what lies between two products stays in cache.
+_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -147,13 +146,25 @@ class Attention(nn.Module):
         self.Wo = CastLinear(settings.hidden_size, settings.hidden_size, bias=settings.attention_bias)
         self.out_drop = nn.Dropout(settings.attention_dropout)
 
-    def forward(self, x_TD: Tensor, layout: Layout, inv_freq: Tensor) -> Tensor:
-        """Attend; (T, D) to (T, D)."""
-        qkv = self.Wqkv(x_TD).view(-1, 3, self.n_heads, self.head_width)
-        qk = rotate_(qkv[:, :2], *layout.rope(inv_freq))
+    def project(
+        self, x_RD: Tensor, cos: Tensor, sin: Tensor, out: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Turn normalised rows into queries and keys (R, 2, N, H) and values (R, N, H), written to `out` if given."""
+        qkv = self.Wqkv(x_RD).view(-1, 3, self.n_heads, self.head_width)
+        if out is None:
+            return rotate(qkv[:, :2], cos, sin), qkv[:, 2]
+        return rotate(qkv[:, :2], cos, sin, out[0]), out[1].copy_(qkv[:, 2])
+
+    def mix(self, qk: Tensor, v_TNH: Tensor, layout: Layout, kernel: str) -> Tensor:
+        """Attend within each document; (T, 2, N, H) and (T, N, H) to (T, D)."""
         dropout = self.dropout if self.training else 0.0
-        mixed = packed_attention(qk[:, 0], qk[:, 1], qkv[:, 2], layout, window=self.window, dropout=dropout)
-        return self.out_drop(self.Wo(mixed))
+        return packed_attention(
+            qk[:, 0], qk[:, 1], v_TNH, layout, window=self.window, dropout=dropout, kernel=kernel
+        )
+
+    def output(self, mixed_RD: Tensor) -> Tensor:
+        """Bring mixed values back to the residual stream, (R, D)."""
+        return self.out_drop(self.Wo(mixed_RD))
 
 
 class Glu(nn.Module):
@@ -166,14 +177,9 @@ class Glu(nn.Module):
         self.act = ACT2FN[settings.hidden_activation]
         self.drop = nn.Dropout(settings.mlp_dropout)
 
-    def forward(self, x_TD: Tensor) -> Tensor:
-        """Transform rows; (T, D) to (T, D)."""
-        if torch.is_grad_enabled() or len(x_TD) <= _MLP_ROWS:
-            return self._rows(x_TD)
-        return torch.cat([self._rows(rows) for rows in x_TD.split(_MLP_ROWS)])
-
-    def _rows(self, x_TD: Tensor) -> Tensor:
-        hidden, gate = self.Wi(x_TD).chunk(2, dim=-1)
+    def forward(self, x_RD: Tensor) -> Tensor:
+        """Transform rows; (R, D) to (R, D)."""
+        hidden, gate = self.Wi(x_RD).chunk(2, dim=-1)
         return self.Wo(self.drop(self.act(hidden) * gate))
 
 
@@ -188,11 +194,41 @@ class Layer(nn.Module):
         self.mlp_norm = _norm(settings)
         self.mlp = Glu(settings)
 
-    def forward(self, x_TD: Tensor, layout: Layout, inv_freq: Tensor, dtype: torch.dtype) -> Tensor:
-        """Add attention and feed-forward block to the fp32 residual stream (T, D)."""
-        normed = self.attn_norm(x_TD, dtype) if hasattr(self, "attn_norm") else x_TD.to(dtype)
-        x_TD = x_TD + self.attn(normed, layout, inv_freq)
-        return x_TD + self.mlp(self.mlp_norm(x_TD, dtype))
+    def forward(
+        self, x_TD: Tensor, layout: Layout, inv_freq: Tensor, dtype: torch.dtype, kernel: str
+    ) -> Tensor:
+        """Add attention and feed-forward block to the fp32 residual stream (T, D); without gradients in place."""
+        cos, sin = layout.rope(inv_freq)
+        if torch.is_grad_enabled():
+            qk, v_TNH = self.attn.project(self._normed(x_TD, dtype), cos, sin)
+            return self._after(x_TD, self.attn.mix(qk, v_TNH, layout, kernel), dtype)
+        shape = (len(x_TD), 2, self.attn.n_heads, self.attn.head_width)
+        qk = layout.scratch("queries and keys", shape, dtype)
+        v_TNH = layout.scratch("values", (shape[0], *shape[2:]), dtype)
+        tiles = row_tiles(x_TD)
+        for rows in tiles:
+            normed = self._normed(x_TD[rows], dtype)
+            self.attn.project(normed, cos[rows], sin[rows], (qk[rows], v_TNH[rows]))
+        mixed_TD = self.attn.mix(qk, v_TNH, layout, kernel)
+        for rows in tiles:
+            self._after(x_TD[rows], mixed_TD[rows], dtype)
+        return x_TD
+
+    def _normed(self, x_RD: Tensor, dtype: torch.dtype) -> Tensor:
+        return self.attn_norm(x_RD, dtype) if hasattr(self, "attn_norm") else x_RD.to(dtype)
+
+    def _after(self, x_RD: Tensor, mixed_RD: Tensor, dtype: torch.dtype) -> Tensor:
+        """Add what attention mixed, then the feed-forward block; in place without gradients."""
+        add = torch.add if torch.is_grad_enabled() else Tensor.add_
+        x_RD = add(x_RD, self.attn.output(mixed_RD))
+        return add(x_RD, self.mlp(self.mlp_norm(x_RD, dtype)))
+
+
+def row_tiles(x_TD: Tensor) -> list[slice]:
+    """Cut rows into ranges that are computed at once: small ones on a CPU, all together on a GPU."""
+    n_rows = len(x_TD)
+    step = _ROWS if x_TD.device.type == "cpu" else max(n_rows, 1)
+    return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
 class ModernBert(Encoder):
@@ -217,7 +253,7 @@ class ModernBert(Encoder):
         dtype = PRECISIONS[self.precision]
         x_TD = self.embeddings(ids_T)
         for i, layer in enumerate(self.layers):
-            x_TD = layer(x_TD, layout, self._frequencies(self.settings.rope_theta(i)), dtype)
+            x_TD = layer(x_TD, layout, self._frequencies(self.settings.rope_theta(i)), dtype, self.kernel)
         return self.final_norm(x_TD)
 
     def _frequencies(self, theta: float) -> Tensor:

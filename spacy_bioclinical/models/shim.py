@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "overlap": 128,
     "on_overflow": "window",
     "kernel": "auto",
-    "precision": "fp32",
+    "precision": "auto",
 }
 
 
@@ -99,8 +99,8 @@ class EncoderShim(Shim):
         n_ids = encoder.config.get("vocab_size")
         if isinstance(n_ids, int) and tokenizer.vocab_size > n_ids:
             raise ValueError(Errors.BC303.format(tokenizer=tokenizer.vocab_size, encoder=n_ids))
-        encoder.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
         self._model = encoder.to(torch_device(self.device_name)).eval()
+        encoder.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
         self._pid = os.getpid()
         self._tokenizer = tokenizer
 
@@ -199,6 +199,7 @@ class EncoderShim(Shim):
         """Move the encoder; called when Thinc's ops change. A device named in the config stays."""
         if self._model is not None and self.device_name == "auto":
             self._model.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
+            self._model.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
 
     def to_bytes(self) -> bytes:
         """Serialise settings, config, tokenizer and weights."""

@@ -42,8 +42,10 @@ def build_packed_transformer_v1(
     overlap (Optional[int]): pieces that neighbouring windows of a longer document share. Default: 128.
     on_overflow (Optional[str]): "window" cuts documents beyond the context into windows, "error" refuses them.
         Default: "window".
-    kernel (Optional[str]): attention kernel, "auto" or "banded". Default: "auto".
-    precision (Optional[str]): "fp32" or "bf16". Default: "fp32".
+    kernel (Optional[str]): attention kernel: "auto", "banded", "tiled" (CPU), "varlen" or "flash" (CUDA).
+        Default: "auto", the fastest on this machine; `python -m spacy bioclinical info` names it.
+    precision (Optional[str]): "auto", "fp32" or "bf16". Default: "auto", bf16 where the device computes it faster
+        (measured) and the encoder is wide enough to gain, else fp32.
     device (str): "auto" (Thinc's GPU, else CUDA if there, else CPU), "cpu", "cuda", "cuda:N".
     RETURNS (Model[List[Doc], FullTransformerBatch]): the model.
     """
