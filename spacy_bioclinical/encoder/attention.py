@@ -42,7 +42,8 @@ def packed_attention(
     window (int | None): pieces seen on either side; None for the whole document.
     dropout (float): probability of dropping an attention weight (0 outside training).
     kernel (str): a name of `kernels.KERNELS` or "auto".
-    RETURNS (Tensor): (T, N * H).
+    RETURNS (Tensor): (T, N * H). Without gradients it may lie in the layout's scratch memory, which the next call
+        with the same layout writes over.
     RAISES (ValueError): BC102 for an unknown kernel, BC108 for one that cannot be used here.
     """
     chosen = KERNELS[choose(kernel, q_TNH.device, q_TNH.dtype)]

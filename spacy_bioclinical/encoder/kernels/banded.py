@@ -64,13 +64,23 @@ def attend_locally(
     n_pieces, n_heads, head_width = q_TNH.shape
     band = layout.band(window, q_TNH.dtype)
     behind = band.n_blocks * band.block - n_pieces
-    q = F.pad(q_TNH, (0, 0, 0, 0, 0, behind)).unflatten(0, (band.n_blocks, band.block)).transpose(1, 2)
-    k, v = (_overlapping_blocks(x, band.window, behind, band.block, band.n_keys) for x in (k_TNH, v_TNH))
+    q = _padded(q_TNH, 0, behind, layout, "q")
+    k, v = (_padded(x, window, behind + window, layout, name) for name, x in (("k", k_TNH), ("v", v_TNH)))
+    q = q.unflatten(0, (band.n_blocks, band.block)).transpose(1, 2)
+    k, v = (x.unfold(0, band.n_keys, band.block).permute(0, 1, 3, 2) for x in (k, v))
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=band.mask, dropout_p=dropout)
     return out.transpose(1, 2).reshape(-1, n_heads * head_width)[:n_pieces]
 
 
-def _overlapping_blocks(x_TNH: Tensor, window: int, behind: int, block: int, n_keys: int) -> Tensor:
-    """View (T, N, H) as overlapping key blocks (n_blocks, N, K, H) without copying the overlaps."""
-    padded = F.pad(x_TNH, (0, 0, 0, 0, window, behind + window))
-    return padded.unfold(0, n_keys, block).permute(0, 1, 3, 2)
+def _padded(x_TNH: Tensor, before: int, behind: int, layout: Layout, name: str) -> Tensor:
+    """Put zeros before and behind the row: all blocks are whole then, and overlapping ones are views."""
+    if not before and not behind:
+        return x_TNH
+    if torch.is_grad_enabled():
+        return F.pad(x_TNH, (0, 0, 0, 0, before, behind))
+    n_rows = before + len(x_TNH) + behind
+    padded = layout.scratch(f"{name} padded", (n_rows, *x_TNH.shape[1:]), x_TNH.dtype)
+    padded[:before] = 0
+    padded[before : n_rows - behind] = x_TNH
+    padded[n_rows - behind :] = 0
+    return padded

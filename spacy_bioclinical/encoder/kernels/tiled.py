@@ -11,6 +11,8 @@ it) is caught and computed again with the true maximum. Local layers and everyth
 "banded". Shape letters: T packed pieces, N heads, H head width, L length, Z documents x heads, E = H + 2.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -52,62 +54,71 @@ def _attend_run(
     n_queries, n_keys = min(n_threads * _QUERIES, length), min(_KEYS, length)
     step = max(1, n_threads * _TILE_SCORES // (n_heads * n_queries * n_keys))
     for first in range(0, n_docs, step):
-        docs = range(first, min(first + step, n_docs))
+        docs = slice(first, min(first + step, n_docs))
         rows = slice(docs.start * length, docs.stop * length)
-        q_ZLE, k_ZLE, v_ZLE = _extended(q[rows], k[rows], v[rows], len(docs), length, layout)
-        tile = layout.scratch("tile", (len(docs) * n_heads * n_queries * n_keys,), q.dtype)
-        for start in range(0, length, n_queries):
-            block = q_ZLE[:, start : start + n_queries]
-            sums = _attend_block(block, k_ZLE, v_ZLE, tile, n_keys)
-            mixed = (sums[..., :width] / sums[..., width : width + 1]).unflatten(0, (len(docs), n_heads))
-            out_BLNH[docs.start : docs.stop, start : start + n_queries] = mixed.transpose(1, 2)
+        q_tiles, k_tiles, v_tiles = (
+            _tiles(x[rows], docs.stop - docs.start, size, layout, name)
+            for name, x, size in (("q", q, n_queries), ("k", k, n_keys), ("v", v, n_keys))
+        )
+        for keys, values in zip(k_tiles, v_tiles, strict=True):
+            keys[..., width], values[..., width] = -1, 1
+        sample = _sample(k[rows], docs.stop - docs.start)
+        tile = layout.scratch("scores", ((docs.stop - docs.start) * n_heads * n_queries * n_keys,), q.dtype)
+        start = 0
+        for block in q_tiles:
+            block[..., :width] *= width**-0.5
+            block[..., width] = torch.bmm(block[..., :width], sample).amax(dim=-1)
+            sums = _attend_block(block, k_tiles, v_tiles, tile)
+            mixed = (sums[..., :width] / sums[..., width : width + 1]).unflatten(0, (-1, n_heads))
+            out_BLNH[docs, start : start + block.shape[1]] = mixed.transpose(1, 2)
+            start += block.shape[1]
 
 
-def _extended(
-    q: Tensor, k: Tensor, v: Tensor, n_docs: int, length: int, layout: Layout
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Head-major copies with two more columns: q [scaled | shift | 0], k [| -1 | 0], v [| 1 | 0]."""
-    n_heads, width = q.shape[1:]
-    shape = (n_docs, n_heads, length, width + 2)
-    extended = [layout.scratch(f"{name} extended", shape, q.dtype) for name in "qkv"]
-    for target, source in zip(extended, (q, k, v), strict=True):
-        target[..., :width] = source.unflatten(0, (n_docs, length)).transpose(1, 2)
-        target[..., width:] = 0
-    scaled, keys, values = extended
-    scaled[..., :width] *= width**-0.5
-    keys[..., width] = -1
-    values[..., width] = 1
-    q_ZLE, k_ZLE, v_ZLE = (x.flatten(0, 1) for x in extended)
-    sample = k_ZLE[:, :: -(-length // _SAMPLE)].transpose(1, 2).contiguous()
-    for start in range(0, length, _QUERIES):
-        block = q_ZLE[:, start : start + _QUERIES]
-        block[..., width] = torch.bmm(block, sample).amax(dim=-1)
-    return q_ZLE, k_ZLE, v_ZLE
+def _tiles(x: Tensor, n_docs: int, size: int, layout: Layout, name: str) -> list[Tensor]:
+    """Cut (n_docs * length, N, H) into head-major tiles of `size` rows, each (Z, size, E) and contiguous."""
+    n_heads, width = x.shape[1:]
+    x_BNLH = x.unflatten(0, (n_docs, -1)).transpose(1, 2)
+    flat = layout.scratch(f"{name} tiles", (n_docs, n_heads, x_BNLH.shape[2], width + 2), x.dtype).flatten()
+    tiles, start = [], 0
+    for part in x_BNLH.split(size, dim=2):
+        shape = (n_docs, n_heads, part.shape[2], width + 2)
+        n_items = math.prod(shape)
+        tile = flat[start : start + n_items].view(shape)
+        tile[..., :width] = part
+        tile[..., width:] = 0
+        tiles.append(tile.flatten(0, 1))
+        start += n_items
+    return tiles
+
+
+def _sample(k: Tensor, n_docs: int) -> Tensor:
+    """Every n-th key, at most `_SAMPLE` of a document, (Z, H, keys)."""
+    k_BNLH = k.unflatten(0, (n_docs, -1)).transpose(1, 2)
+    return k_BNLH[:, :, :: -(-k_BNLH.shape[2] // _SAMPLE)].flatten(0, 1).transpose(1, 2).contiguous()
 
 
 def _attend_block(
-    block: Tensor, k_ZLE: Tensor, v_ZLE: Tensor, tile: Tensor, n_keys: int, exact: bool = False
+    block: Tensor, k_tiles: list[Tensor], v_tiles: list[Tensor], scores: Tensor, exact: bool = False
 ) -> Tensor:
     """Sum exp(scores) [v, 1] of one block of queries over all keys, (Z, Q, E), fp32."""
     n_batch, n_queries, extent = block.shape
     sums: Tensor | None = None
-    for start in range(0, k_ZLE.shape[1], n_keys):
-        keys = k_ZLE[:, start : start + n_keys]
-        weights = tile[: n_batch * n_queries * keys.shape[1]].view(n_batch, n_queries, -1)
+    for keys, values in zip(k_tiles, v_tiles, strict=True):
+        weights = scores[: n_batch * n_queries * keys.shape[1]].view(n_batch, n_queries, -1)
         torch.bmm(block, keys.transpose(1, 2), out=weights).exp_()
-        part = torch.bmm(weights, v_ZLE[:, start : start + n_keys]).float()
+        part = torch.bmm(weights, values).float()
         sums = part if sums is None else sums.add_(part)
     assert sums is not None
     if not exact and not bool(sums[..., extent - 2].isfinite().all()):
-        return _attend_block(_with_true_maximum(block, k_ZLE, n_keys), k_ZLE, v_ZLE, tile, n_keys, exact=True)
+        return _attend_block(_with_true_maximum(block, k_tiles), k_tiles, v_tiles, scores, exact=True)
     return sums
 
 
-def _with_true_maximum(block: Tensor, k_ZLE: Tensor, n_keys: int) -> Tensor:
+def _with_true_maximum(block: Tensor, k_tiles: list[Tensor]) -> Tensor:
     """The block with each query's shift taken from all keys."""
     block = block.clone()
     shift = block[..., -2]
     shift.zero_()
-    maxima = [torch.bmm(block, keys.transpose(1, 2)).amax(dim=-1) for keys in k_ZLE.split(n_keys, dim=1)]
+    maxima = [torch.bmm(block, keys.transpose(1, 2)).amax(dim=-1) for keys in k_tiles]
     shift.copy_(torch.stack(maxima).amax(dim=0))
     return block

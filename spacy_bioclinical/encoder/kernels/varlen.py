@@ -2,6 +2,7 @@
 
 import inspect
 from functools import cache
+from typing import cast
 
 from torch import Tensor
 
@@ -18,7 +19,8 @@ def attend(
     longest = max(layout.lengths)
     sides = (-1, -1) if window is None else (window, window)
     q, k, v = (x.contiguous() for x in (q_TNH, k_TNH, v_TNH))
-    return varlen_attn(q, k, v, starts, starts, longest, longest, window_size=sides).flatten(1)
+    out_TNH = varlen_attn(q, k, v, starts, starts, longest, longest, window_size=sides)
+    return cast(Tensor, out_TNH).flatten(1)
 
 
 @cache
