@@ -135,15 +135,22 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
-def test_nothing_of_size_length_squared_is_made(dropout):
+@pytest.mark.parametrize(
+    ("dropout", "compute"),
+    [
+        (0.0, {"precision": "fp32"}),
+        (0.1, {"precision": "fp32"}),
+        (0.0, {"precision": "bf16", "kernel": "tiled"}),
+    ],
+)
+def test_nothing_of_size_length_squared_is_made(dropout, compute):
     length = 4096
     encoder = ModernBert(
         ModernBertSettings.from_config(
             {**reference(num_hidden_layers=2).config.to_dict(), "attention_dropout": dropout}
         )
     ).init_weights(0)
-    encoder.train()
+    encoder.train().set_compute(**compute)
     ids = draw_ids([length])
     with LargestTensor() as largest:
         encoder(ids, [length]).sum().backward()
