@@ -184,6 +184,21 @@ class Errors(metaclass=_WithCode):
     BC308 = (
         "max_batch_pieces must be at least 1, not {given}. It is the budget of pieces for one forward pass."
     )
+    BC310 = (
+        "A single window of {length} pieces does not fit in memory ({device}). Set a smaller `context` under "
+        '[components.transformer.model], for example {half}, or precision = "bf16"; or use a device with more memory.'
+    )
+    BC311 = (
+        "Memory ran out in a training step of {n_windows} windows, {n_pieces} pieces, the longest {longest} ({device}). "
+        "All of them are kept until the backward pass. Lower `size` under [training.batcher] (and raise "
+        "accumulate_gradient to keep the effective batch), set a smaller `context` under [components.transformer.model], "
+        "or leave documents of many windows out of training."
+    )
+    BC312 = (
+        "Memory ran out in a forward pass of {n_windows} windows, {n_pieces} pieces ({device}): from now on this process "
+        "encodes at most {budget} pieces at once. Set max_batch_pieces = {budget} under [components.transformer] to start "
+        "there; results are the same."
+    )
 
     # --- BC4xx heads, evaluation -----------------------------------------------------------------------------
     BC401 = (

@@ -1,14 +1,17 @@
 """The commands `python -m spacy bioclinical …`. Light: spaCy imports it on each command line."""
 
 from spacy_bioclinical.cli import (
+    benchmark,
     compose,
+    convert_weights,
     cut,
+    encoders,
     evaluate,
+    fetch,
     info,
     install,
     outputs,
     package,
-    scaling,
     speed,
     summary,
     train,
@@ -17,15 +20,18 @@ from spacy_bioclinical.cli import (
 from spacy_bioclinical.cli._app import bioclinical
 
 __all__ = [
+    "benchmark",
     "bioclinical",
     "compose",
+    "convert_weights",
     "cut",
+    "encoders",
     "evaluate",
+    "fetch",
     "info",
     "install",
     "outputs",
     "package",
-    "scaling",
     "speed",
     "summary",
     "train",

@@ -27,11 +27,14 @@ def compose_cli(
     output: Path = typer.Option(
         Path("-"), "--output", "-o", help="Config to write, - for the screen", allow_dash=True
     ),
-    encoder: str | None = typer.Option(None, "--encoder", help="Encoder folder: becomes paths.encoder"),
+    encoder: str | None = typer.Option(
+        None, "--encoder", help="Encoder, a folder or a name: becomes paths.encoder"
+    ),
     encoder_overlays: Path | None = typer.Option(
         None,
         "--encoder-overlays",
-        help="Folder of overlays named like encoders: FOLDER/tiny.cfg is added for encoders/tiny",
+        help="Folder of overlays named like encoders: FOLDER/tiny.cfg is added for encoders/tiny; the catalogue's "
+        "name counts too",
     ),
 ) -> None:
     """Merge overlays into one complete, checked config.
@@ -64,7 +67,7 @@ def compose(
     """Merge overlays, the overlay of the encoder if there is one, and single values; then check the pipeline.
 
     overlays (list[Path]): Later ones win.
-    encoder (str): Folder of the encoder, becomes `paths.encoder`; its last part names its overlay.
+    encoder (str): Folder or name of the encoder, becomes `paths.encoder` as it is; finds its overlay.
     encoder_overlays (Path): Where overlays of encoders lie; an encoder without one changes nothing.
     overrides (dict): Dotted key to value.
     RETURNS (Composition): Merged, not yet filled.
@@ -72,8 +75,7 @@ def compose(
     """
     files = list(overlays)
     if encoder and encoder_overlays:
-        own = encoder_overlays / f"{Path(encoder).name}.cfg"
-        files += [own] if own.is_file() else []
+        files += encoder_overlay(encoder, encoder_overlays)
     composition = merge_overlays(files)
     if encoder:
         set_value(composition, "paths.encoder", encoder, "--encoder")
@@ -91,6 +93,20 @@ def compose(
         if not composition.config.get("paths", {}).get(key):
             raise ValueError(Errors.BC510.format(key=f"paths.{key}", option=option))
     return composition
+
+
+def encoder_overlay(encoder: str, folder: Path) -> list[Path]:
+    """Find the overlay of an encoder by its own last part, else by its name in the catalogue.
+
+    encoder (str): "encoders/tiny", "clinical-modernbert", "Simonlee711/Clinical_ModernBERT", …
+    folder (Path): Where overlays of encoders lie.
+    RETURNS (list[Path]): The overlay, or nothing.
+    """
+    from spacy_bioclinical.encoder.catalogue import system_of_folder
+
+    system = system_of_folder(encoder)
+    names = [Path(encoder).name, *([system.name] if system is not None else [])]
+    return [folder / f"{name}.cfg" for name in names if (folder / f"{name}.cfg").is_file()][:1]
 
 
 def fill(composition: Composition) -> str:

@@ -19,16 +19,32 @@ def cut_cli(
     corpus: Path = typer.Argument(..., help="Folder with .spacy files", exists=True, file_okay=False),
     output: Path = typer.Argument(..., help="Folder for the cut ones"),
     pieces: int = typer.Option(512, "--pieces", min=16, help="Pieces kept, special pieces counted"),
-    tokenizer: Path = typer.Option(..., "--tokenizer", help="Encoder folder whose pieces count", exists=True),
+    tokenizer: str = typer.Option(..., "--tokenizer", help="Encoder whose pieces count: folder or name"),
 ) -> None:
     """Cut every document of a corpus after so many pieces; labels stay, entities beyond the cut go."""
     files = sorted(corpus.glob("*.spacy"))
     if not files:
         msg.fail(Errors.BC513.format(path=corpus, what=".spacy files", step="convert"), exits=1)
+    try:
+        folder = tokenizer_folder(tokenizer)
+    except ValueError as error:
+        msg.fail("No tokenizer to count with", str(error), exits=1)
     output.mkdir(parents=True, exist_ok=True)
     for file in files:
-        n_cut, n_docs = cut_file(file, output / file.name, pieces, tokenizer)
+        n_cut, n_docs = cut_file(file, output / file.name, pieces, folder)
         msg.good(f"{output / file.name}: {n_cut} of {n_docs} documents were longer than {pieces} pieces")
+
+
+def tokenizer_folder(name: str) -> Path:
+    """Find the folder of a tokenizer; weights are neither needed nor downloaded.
+
+    name (str): A folder with tokenizer files, a name of `encoders`, or a hub name.
+    RETURNS (Path): The folder.
+    RAISES (ValueError): BC104, BC150 if it is not to be had.
+    """
+    from spacy_bioclinical.encoder.source import resolve_folder
+
+    return Path(name) if Path(name).is_dir() else resolve_folder(name, needs_weights=False)
 
 
 def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tuple[int, int]:

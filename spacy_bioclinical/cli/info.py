@@ -41,16 +41,24 @@ ENCODER_KEYS = (
 
 @bioclinical.command("info")
 def info_cli(
-    path: Path | None = typer.Argument(
-        None, help="An encoder folder or a pipeline's folder; none: the machine"
+    path: str | None = typer.Argument(
+        None, help="An encoder (folder or name), or a pipeline's folder; none: the machine"
     ),
 ) -> None:
     """Show versions and devices, or what a folder holds."""
     try:
-        rows = describe_environment() if path is None else describe_folder(path)
+        rows = describe_environment() if path is None else describe_folder(_folder(path))
     except ValueError as error:
         msg.fail("Nothing to show", str(error), exits=1)
     msg.table([(key, str(value)) for key, value in rows.items()], header=("", ""))
+
+
+def _folder(path: str) -> Path:
+    if Path(path).is_dir():
+        return Path(path)
+    from spacy_bioclinical.encoder.source import resolve_folder
+
+    return resolve_folder(path, needs_weights=False)
 
 
 def describe_environment() -> dict[str, Any]:

@@ -20,9 +20,7 @@ from torch import Tensor, nn
 from ..errors import Errors
 from .mlm import ModernBertForMaskedLM
 from .modernbert import ModernBertSettings
-
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+from .source import CONFIG, INDEX, WEIGHTS, resolve_folder
 
 # Where a checkpoint keeps its encoder, and which heads may stand beside it.
 BASE_PREFIXES = (
@@ -44,29 +42,6 @@ HEAD_PREFIXES = (
 BUFFER_NAMES = ("position_ids", "token_type_ids", "rotary_emb.inv_freq")
 # Names of layer-norm parameters in checkpoints converted from TensorFlow.
 RENAMES = ((".gamma", ".weight"), (".beta", ".bias"))
-
-
-def resolve_folder(source: str | Path) -> Path:
-    """Return the local folder of an encoder: the folder itself, or the hub's snapshot of a hub name.
-
-    source (str | Path): a local folder, or a hub name such as "thomas-sounack/BioClinical-ModernBERT-base".
-    RAISES (ValueError): BC104 if it is neither a folder with a config.json nor to be had from the hub.
-    """
-    folder = Path(source)
-    if folder.is_dir():
-        if not (folder / CONFIG).is_file():
-            raise ValueError(Errors.BC104.format(source=source, why=f"the folder has no {CONFIG}"))
-        return folder
-    name = str(source)
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
-        raise ValueError(Errors.BC104.format(source=source, why="no such folder"))
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub client raises many kinds; all mean that it cannot be had
-        why = f"not a local folder, and the hub did not give it ({type(error).__name__})"
-        raise ValueError(Errors.BC104.format(source=source, why=why)) from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -1,12 +1,25 @@
-"""From a folder, a hub name or a config to an encoder: ModernBERT packed, other families through transformers."""
+"""From a folder, a hub name or a config to an encoder; which class computes which family is the table here."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .base import Encoder
-from .checkpoint import load_strictly, read_config, read_weights, resolve_folder
+from .bert import FAMILIES, Bert
+from .big_bird import BigBird
+from .checkpoint import load_strictly, read_config, read_weights
 from .foreign import ForeignEncoder
+from .longformer import Longformer
 from .modernbert import ModernBert, ModernBertSettings
+from .source import resolve_folder
+
+# model_type of config.json: what builds its encoder. Any other family of transformers: ForeignEncoder.
+BUILDERS: dict[str, Callable[[dict[str, Any]], Encoder]] = {
+    "modernbert": lambda config: ModernBert(ModernBertSettings.from_config(config)),
+    **dict.fromkeys(FAMILIES, Bert.from_config),
+    "longformer": Longformer,
+    "big_bird": BigBird,
+}
 
 
 def encoder_from_config(config: dict[str, Any]) -> Encoder:
@@ -14,10 +27,7 @@ def encoder_from_config(config: dict[str, Any]) -> Encoder:
 
     RAISES (ValueError): BC103 if the config asks for what is not computed here.
     """
-    if config.get("model_type") == "modernbert":
-        encoder: Encoder = ModernBert(ModernBertSettings.from_config(config))
-    else:
-        encoder = ForeignEncoder(config)
+    encoder = BUILDERS.get(str(config.get("model_type")), ForeignEncoder)(config)
     encoder.config = dict(config)
     return encoder
 

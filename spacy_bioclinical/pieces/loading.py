@@ -7,6 +7,7 @@ never run.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ VOCABULARY_FILES = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
+SENTENCEPIECE_FILES = VOCABULARY_FILES[3:]
+SENTENCEPIECE_NEEDS = ("sentencepiece", "google.protobuf")  # to make a fast tokenizer of such a file
 
 
 def load_fast_tokenizer(name: str | Path) -> Any:
@@ -29,7 +32,7 @@ def load_fast_tokenizer(name: str | Path) -> Any:
     name (str | Path): a folder in Hugging Face layout, or the name of an encoder on the hub.
     RETURNS (PreTrainedTokenizerFast): the tokenizer; its Rust backend is `.backend_tokenizer`.
     RAISES: ValueError BC201 no such folder, BC202 no tokenizer files, BC203 hub out of reach, BC204 no fast
-        version, BC205 files that do not load.
+        version, BC205 files that do not load, BC207 a SentencePiece file that two missing packages would convert.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -71,7 +74,23 @@ def _load_from_folder(folder: Path) -> Any:
         # asks for code of its own.
         if (folder / "tokenizer.json").is_file() and not _names_known_class(folder):
             return _load_generic(folder, PreTrainedTokenizerFast)
+        file = _sentencepiece_only(folder)
+        if file is not None and not all(_is_installed(package) for package in SENTENCEPIECE_NEEDS):
+            raise ValueError(Errors.BC207.format(name=folder, file=file)) from error
         raise _unreadable(folder, error) from error
+
+
+def _sentencepiece_only(folder: Path) -> str | None:
+    """Return the SentencePiece file of a folder that has no vocabulary in another form."""
+    present = [name for name in VOCABULARY_FILES if (folder / name).is_file()]
+    return present[0] if present and present[0] in SENTENCEPIECE_FILES else None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package around it is missing
+        return False
 
 
 def _load_generic(folder: Path, tokenizer_class: Any) -> Any:

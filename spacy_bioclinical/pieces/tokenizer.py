@@ -12,20 +12,24 @@ import json
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from spacy_bioclinical.errors import Errors
+from spacy_bioclinical.pieces.casing import restore_case
 from spacy_bioclinical.pieces.loading import load_fast_tokenizer
 from spacy_bioclinical.pieces.white_space import code_points, trim
 
+Casing = Literal["auto", "published"]
+CASINGS = get_args(Casing)
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 ABSURD_LENGTH = 10_000_000  # transformers writes 1e30 for "not known"
 UNKNOWN_LENGTH = int(1e30)
@@ -112,15 +116,28 @@ class PieceTokenizer:
         self._forbidden = forbidden
 
     @classmethod
-    def from_folder(cls, folder: str | Path) -> PieceTokenizer:
-        """Load from an encoder folder (Hugging Face layout) or a hub name; see loading.py for the errors."""
+    def from_folder(cls, folder: str | Path, *, casing: Casing = "auto") -> PieceTokenizer:
+        """Load from an encoder folder (Hugging Face layout) or a hub name.
+
+        folder (str | Path): the folder. A name of the catalogue becomes a folder by `encoder.source.resolve_folder`.
+        casing (str): "auto" keeps the case of texts where the files would lower-case them for a cased vocabulary
+            (Bio_ClinicalBERT), with the warning BC208; "published" does as the files say.
+        RAISES (ValueError): BC209 for another casing; see loading.py for files that cannot be had.
+        """
+        if casing not in CASINGS:
+            raise ValueError(Errors.BC209.format(given=casing))
         tokenizer = load_fast_tokenizer(folder)
         roles = {
             role: str(text) for role, text in tokenizer.special_tokens_map.items() if isinstance(text, str)
         }
+        serialised = tokenizer.backend_tokenizer.to_str()
+        if casing == "auto":
+            serialised, share = restore_case(serialised, tokenizer.all_special_tokens)
+            if share is not None:
+                warnings.warn(Errors.BC208.format(name=folder, share=share), stacklevel=2)
         max_length = tokenizer.model_max_length
         known = isinstance(max_length, (int, float)) and max_length < ABSURD_LENGTH
-        return cls(tokenizer.backend_tokenizer.to_str(), roles, int(max_length) if known else None)
+        return cls(serialised, roles, int(max_length) if known else None)
 
     def encode(self, texts: Sequence[str]) -> list[Pieces]:
         """Tokenise whole texts.

@@ -16,7 +16,6 @@ from spacy_bioclinical.cli import bioclinical
 from spacy_bioclinical.cli.cut import cut_file
 from spacy_bioclinical.cli.info import describe_environment, describe_folder
 from spacy_bioclinical.cli.processes import device_environment, run_python, spacy_gpu_id
-from spacy_bioclinical.cli.scaling import measure
 from spacy_bioclinical.cli.speed import parse_mean
 from spacy_bioclinical.cli.summary import closing_lines, collect, markdown, show
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
@@ -33,7 +32,7 @@ def test_commands_are_there_and_explain_themselves():
         "wheel",
         "install-check",
         "speed",
-        "scaling",
+        "benchmark",
         "cut",
         "info",
         "summary",
@@ -173,10 +172,3 @@ def test_faulty_compose_ends_with_one_message_and_code_1(tmp_path):
     assert "BC503" in done.output
     assert "Traceback" not in done.output
     assert list(tmp_path.iterdir()) == [faulty], "nothing is written"
-
-
-def test_scaling_compares_both_implementations(tmp_path, encoder_folder):
-    result = measure(32, 1, "fp32", encoder_folder / "config.json")
-    assert set(result["seconds"]) == {"packed", "transformers"}
-    for part in result["seconds"].values():
-        assert part["ratio"] == part["one_long"] / part["two_short"] > 0

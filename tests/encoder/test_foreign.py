@@ -1,26 +1,30 @@
 """Other families through transformers, behind the packed interface. Run: pytest tests/encoder/test_foreign.py"""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
-    BertConfig,
-    BertForMaskedLM,
     DistilBertConfig,
     DistilBertModel,
-    RobertaConfig,
-    RobertaModel,
+    ElectraConfig,
+    ElectraForPreTraining,
+    MPNetConfig,
+    MPNetForMaskedLM,
 )
 
 from spacy_bioclinical.encoder import load_encoder
-from spacy_bioclinical.encoder.foreign import MAX_GROUP_PIECES, MAX_PADDED_SHARE, length_groups
+from spacy_bioclinical.encoder.foreign import MAX_GROUP_PIECES, MAX_PADDED_SHARE, ForeignEncoder
 from tests.encoder.references import draw_ids
 
 SHAPE = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 FAMILIES = {
-    "bert": lambda: BertForMaskedLM(BertConfig(**SHAPE, intermediate_size=64, max_position_embeddings=512)),
-    "roberta": lambda: RobertaModel(
-        RobertaConfig(**SHAPE, intermediate_size=64, max_position_embeddings=514)
+    "electra": lambda: ElectraForPreTraining(
+        ElectraConfig(**SHAPE, embedding_size=16, intermediate_size=64, max_position_embeddings=512)
+    ),
+    "mpnet": lambda: MPNetForMaskedLM(
+        MPNetConfig(**SHAPE, intermediate_size=64, max_position_embeddings=514, pad_token_id=1)
     ),
     "distilbert": lambda: DistilBertModel(
         DistilBertConfig(vocab_size=300, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
@@ -37,12 +41,18 @@ def model_and_folder(request, tmp_path):
     return model, tmp_path
 
 
+def change(folder, edit):
+    tensors = edit(load_file(folder / "model.safetensors"))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def test_foreign_encoder_equals_reference_alone(model_and_folder):
     model, folder = model_and_folder
     encoder = load_encoder(folder)
+    assert isinstance(encoder, ForeignEncoder)
     assert encoder.context == 512
     assert encoder.width == 32
-    base = getattr(model, "bert", model)
+    base = getattr(model, model.base_model_prefix, model)
     ids = draw_ids(LENGTHS)
     with torch.no_grad():
         actual = encoder(ids, LENGTHS)
@@ -58,7 +68,7 @@ def test_foreign_gradients_reach_the_weights(model_and_folder):
 
 
 def test_bf16_is_close_and_fp32_on_the_outside(model_and_folder):
-    encoder = load_encoder(model_and_folder[1])
+    encoder = load_encoder(model_and_folder[1]).set_compute(precision="fp32")
     ids = draw_ids(LENGTHS)
     with torch.no_grad():
         exact = encoder(ids, LENGTHS)
@@ -67,43 +77,58 @@ def test_bf16_is_close_and_fp32_on_the_outside(model_and_folder):
     assert 0 < (low - exact).abs().max() < 0.1
 
 
+def test_config_of_a_half_precision_file_computes_in_fp32(model_and_folder):
+    _, folder = model_and_folder
+    expected = load_encoder(folder).state_dict()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": "float16"}))
+    found = load_encoder(folder)
+    assert all(torch.equal(value, expected[key]) for key, value in found.state_dict().items())
+    assert {parameter.dtype for parameter in found.parameters()} == {torch.float32}
+
+
 def test_no_rows_for_no_pieces(model_and_folder):
     encoder = load_encoder(model_and_folder[1])
     assert encoder(draw_ids([1])[:0], []).shape == (0, 32)
+    assert encoder(draw_ids([1])[:0], [0, 0]).shape == (0, 32)
 
 
-def test_old_layer_norm_names_load(tmp_path):
-    torch.manual_seed(0)
-    FAMILIES["bert"]().save_pretrained(tmp_path, safe_serialization=True)
-    expected = load_encoder(tmp_path).state_dict()
-    tensors = {
-        key.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
-        for key, value in load_file(tmp_path / "model.safetensors").items()
-    }
-    assert any(key.endswith("gamma") for key in tensors)
-    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    assert all(
-        torch.equal(value, expected[key]) for key, value in load_encoder(tmp_path).state_dict().items()
-    )
+@pytest.mark.parametrize("lengths", [[5], [5, 8], [-1, 13], [13, -1]])
+def test_wrong_lengths_are_refused(model_and_folder, lengths):
+    with pytest.raises(ValueError, match="BC101"):
+        load_encoder(model_and_folder[1])(draw_ids([12]), lengths)
 
 
-def test_missing_key_of_a_foreign_encoder_is_named(tmp_path):
-    FAMILIES["bert"]().save_pretrained(tmp_path, safe_serialization=True)
-    tensors = load_file(tmp_path / "model.safetensors")
-    tensors.pop("bert.encoder.layer.1.output.dense.weight")
-    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"BC107.*encoder.layer.1.output.dense.weight"):
-        load_encoder(tmp_path)
+def test_windows_beyond_the_positions_are_refused(model_and_folder):
+    with pytest.raises(ValueError, match=r"BC120.*513.*512"):
+        load_encoder(model_and_folder[1])(draw_ids([513]), [513])
+
+
+def test_missing_key_of_a_foreign_encoder_is_named(model_and_folder):
+    model, folder = model_and_folder
+    keys = load_file(folder / "model.safetensors")
+    key = next(key for key in keys if "layer.1." in key and key.endswith(".weight"))
+    change(folder, lambda tensors: {name: value for name, value in tensors.items() if name != key})
+    with pytest.raises(ValueError, match=f"BC107.*{key.removeprefix(model.base_model_prefix + '.')}"):
+        load_encoder(folder)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_length_groups_hold_every_window_once_and_little_padding(seed):
+def test_groups_hold_every_window_once_and_little_padding(seed):
     generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(0, 600, (200,), generator=generator).tolist()
-    groups = list(length_groups(lengths))
-    assert sorted(i for group in groups for i in group) == [i for i, length in enumerate(lengths) if length]
+    lengths = torch.randint(0, 512, (200,), generator=generator).tolist()
+    encoder = ForeignEncoder({**FAMILIES["electra"]().config.to_dict()})
+    groups = list(encoder.groups(lengths))
+    indices = [i for _, group in groups for i in group]
+    assert sorted(indices) == [i for i, length in enumerate(lengths) if length]
     assert len(groups) < 150
-    for group in groups:
-        padded = max(lengths[i] for i in group) * len(group)
+    for row_length, group in groups:
+        assert row_length == max(lengths[i] for i in group)
+        padded = row_length * len(group)
         assert padded <= MAX_GROUP_PIECES
         assert 1 - sum(lengths[i] for i in group) / padded <= MAX_PADDED_SHARE
+
+
+def test_config_without_a_family_is_refused():
+    with pytest.raises(ValueError, match=r"BC103.*model_type = None"):
+        ForeignEncoder({"hidden_size": 32})

@@ -49,7 +49,7 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
     return {
         path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size)
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != "project.lock"  # rewritten by steps that are never skipped
     }
 
 
@@ -64,11 +64,13 @@ STEPS = [
     ("encoder", "deid"),
     ("convert-deid", "deid"),
     ("config-deid", "deid"),
+    ("fetch-deid", "deid"),
     ("train-deid", "deid"),
     ("evaluate-deid", "deid"),
     ("package-deid", "deid"),
     ("benchmark-deid", "deid"),
     ("convert-phenotype", "phenotype"),
+    ("fetch-phenotype_512", "phenotype_512"),
     ("cut", "phenotype_512"),
     ("config-phenotype_512", "phenotype_512"),
     ("plugin", "deid"),
