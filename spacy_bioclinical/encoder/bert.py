@@ -3,6 +3,7 @@
 One file for every 512-piece encoder of the field and for Clinical ModernBERT, which is a BERT of 22 layers with 8,192
 learned positions. Layer: LN(x + Attn(x)), then LN(x + FFN(x)); all attention is global; positions are learned and
 count from 0 in each window (RoBERTa: from padding index + 1); token types are all 0; there is no pooler.
+(transformers leaves padding out of RoBERTa's count; packed rows have none.)
 The residual stream, norms and softmax stay fp32 in bf16 mode. Parameters are named as in transformers' `BertModel`.
 Queries, keys and values stay three products: one fused product measured 0–10 % of a quarter of the work in bf16 and
 nothing in fp32, for a second copy of the weights.

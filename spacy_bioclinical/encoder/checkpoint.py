@@ -32,11 +32,13 @@ BASE_PREFIXES = (
     "deberta.",
     "distilbert.",
     "mpnet.",
+    "albert.",
 )
 HEAD_PREFIXES = (
     *("head.", "decoder.", "classifier.", "cls.", "lm_head.", "pooler.", "qa_outputs.", "score."),
     *("generator_predictions.", "discriminator_predictions.", "mask_predictions.", "vocab_transform."),
     *("vocab_layer_norm.", "vocab_projector.", "pre_classifier."),
+    *("predictions.", "sop_classifier.", "lm_predictions."),
 )
 # Buffers that old checkpoints stored; they follow from the config.
 BUFFER_NAMES = ("position_ids", "token_type_ids", "rotary_emb.inv_freq")

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from transformers import AutoConfig, AutoModel
 
 from spacy_bioclinical.encoder import encoder_from_config
+from spacy_bioclinical.encoder.base import PRECISIONS
 from spacy_bioclinical.encoder.bert import Bert, BertSettings
+from spacy_bioclinical.encoder.kernels import KERNELS
 from tests.encoder.family_folders import strengthened
 from tests.encoder.references import draw_ids, padded_rows
 from tests.encoder.test_modernbert import LargestTensor
@@ -154,6 +156,21 @@ def test_packed_equals_alone_in_any_company():
     for i, rows in enumerate(together):
         assert torch.allclose(rows, alone[i], atol=2e-5)
         assert torch.allclose(rows, shuffled[order.index(i)], atol=2e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_of_this_machine_computes_the_same(kernel, precision):
+    why_not = KERNELS[kernel].unusable(torch.device("cpu"), PRECISIONS[precision])
+    if why_not is not None:
+        pytest.skip(f"kernel {kernel}: {why_not}")
+    encoder = ours(reference(gain=4.0))
+    ids = draw_ids(RAGGED)
+    with torch.no_grad():
+        exact = encoder.set_compute(precision="fp32", kernel="banded")(ids, RAGGED)
+        rows = encoder.set_compute(precision=precision, kernel=kernel)(ids, RAGGED)
+    assert encoder.kernel == kernel
+    assert (rows - exact).norm() <= (1e-5 if precision == "fp32" else 2e-2) * exact.norm()
 
 
 def test_many_rows_equal_few():

@@ -114,3 +114,15 @@ def test_encoder_alone_and_with_heads_load_alike(name, folder, tmp_path):
     )
     found = weights_of(load_encoder(tmp_path))
     assert all(torch.equal(value, expected[key]) for key, value in found.items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-3), ("bf16", 0.1)])
+def test_rows_on_a_gpu_equal_those_on_the_cpu(folder, precision, tolerance):
+    lengths = [*LENGTHS, 500]
+    ids = draw_ids(lengths, vocab_size=170)
+    with torch.no_grad():
+        here = load_encoder(folder).set_compute(precision="fp32")(ids, lengths)
+        encoder = load_encoder(folder).to("cuda").set_compute(precision=precision)
+        there = encoder(ids.to("cuda"), lengths).cpu()
+    assert (there - here).norm() <= tolerance * here.norm()
