@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
-from spacy.tokens import Span
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
 from thinc.api import Ops, torch2xp, xp2torch
 from thinc.types import Ints1d, Ragged
@@ -17,7 +16,7 @@ from torch import Tensor
 from transformers.file_utils import ModelOutput
 
 from ..errors import Errors
-from .plan import DocumentPlan
+from .plan import DocumentPlan, PieceRecord, PlannedDocs, WindowSpans
 
 
 class PackedTransformerData(TransformerData):
@@ -60,30 +59,25 @@ class PackedTransformerBatch(FullTransformerBatch):
 
     plans (list[DocumentPlan | None]): how each document was cut into windows; None for an empty document.
     model_output: `last_hidden_state` is the flat (T, D) tensor of all windows, in order.
+    is_shared (bool): whether documents may keep views of one matrix. Set where their rows are let go soon; else
+        keeping one document would keep the whole batch.
     """
 
     plans: list[DocumentPlan | None] = field(default_factory=list)
     ops: Ops | None = None
-    is_train: bool = False
+    is_shared: bool = False
 
     @classmethod
-    def of(
-        cls,
-        spans: list[list[Span]],
-        plans: list[DocumentPlan | None],
-        rows_TD: Tensor,
-        ops: Ops,
-        is_train: bool,
-    ) -> "PackedTransformerBatch":
+    def of(cls, docs: PlannedDocs, rows_TD: Tensor, ops: Ops, is_train: bool) -> "PackedTransformerBatch":
         """Wrap the encoder's rows."""
         return cls(
-            spans=spans,
+            spans=cast(Any, WindowSpans(docs, docs.plans)),
             wordpieces=WordpieceBatch.empty(),
             model_output=ModelOutput(last_hidden_state=rows_TD),
             align=TransformerData.empty().align,
-            plans=plans,
+            plans=docs.plans,
             ops=ops,
-            is_train=is_train,
+            is_shared=is_train or len(docs) == 1,
         )
 
     def split_by_doc(self) -> list[TransformerData]:
@@ -99,7 +93,7 @@ class PackedTransformerBatch(FullTransformerBatch):
             start += plan.n_rows
             outputs.append(
                 PackedTransformerData(
-                    wordpieces=plan.wordpieces(),
+                    wordpieces=PieceRecord(plan),
                     model_output=ModelOutput(last_hidden_state=self._windows(plan, rows)),
                     align=Ragged(cast(Ints1d, plan.align_rows), cast(Ints1d, plan.align_lengths)),
                 )
@@ -109,8 +103,7 @@ class PackedTransformerBatch(FullTransformerBatch):
     def _windows(self, plan: DocumentPlan, rows: Any) -> Any:
         lengths = plan.window_lengths
         if len(lengths) == 1:
-            # Outside training a copy, so that keeping one document does not keep the whole batch.
-            return rows[None] if self.is_train else rows[None].copy()
+            return rows[None] if self.is_shared else rows[None].copy()
         assert self.ops is not None
         padded = self.ops.alloc3f(len(lengths), max(lengths), rows.shape[-1])
         start = 0

@@ -14,6 +14,8 @@ from typing import cast
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d
 
+from spacy_bioclinical.models.products import thin_product
+
 # Each query starts as a share of its label's weights: a label attends first to the tokens that speak for it
 # already. One relevant sentence in 400 tokens, 4 labels, 240 documents, 15 epochs, three seeds: AUC 1.0 in
 # all three after 3 to 5 epochs; unrelated random queries stay at 0.85 in one of the three, even attention
@@ -57,16 +59,16 @@ def _forward(
     U = cast(Floats2d, model.get_param("U"))
     W = cast(Floats2d, model.get_param("W"))
     b = cast(Floats1d, model.get_param("b"))
+    both = ops.xp.concatenate((U, W))  # one product with both reads the token rows once
     Z = ops.alloc2f(len(X), len(b))
     mixes: list[tuple[Floats2d, Floats2d] | None] = []  # attention and value, both (tokens, labels)
     for i, x in enumerate(X):
         if not len(x):
             mixes.append(None)
             continue
-        scores = ops.gemm(x, U, trans2=True)
+        scores, value = ops.xp.split(thin_product(x, both), 2, axis=1)
         attention = ops.xp.exp(scores - scores.max(axis=0))  # at most 1: cannot overflow
         attention /= attention.sum(axis=0)
-        value = ops.gemm(x, W, trans2=True)
         Z[i] = (attention * value).sum(axis=0)
         mixes.append((attention, value))
 

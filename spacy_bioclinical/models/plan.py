@@ -4,9 +4,10 @@ Built from plain text and offsets; the encoder never sees more than this. Row r 
 the document's flattened (n_windows * L) matrix, L being the longest window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,38 +52,79 @@ class DocumentPlan:
     @property
     def coverage(self) -> dict[str, int]:
         """Windows, pieces that some window holds, pieces of the document."""
-        seen = np.zeros(self.n_pieces, dtype=bool)
-        for window in self.windows:
-            seen[window.start : window.end] = True
-        return {"windows": len(self.windows), "pieces_seen": int(seen.sum()), "pieces": self.n_pieces}
+        n_seen = reached = 0
+        for window in self.windows:  # they begin and end in ascending order
+            n_seen += window.end - max(window.start, min(reached, window.end))
+            reached = window.end
+        return {"windows": len(self.windows), "pieces_seen": n_seen, "pieces": self.n_pieces}
 
-    def wordpieces(self) -> WordpieceBatch:
-        """Return the windows as spacy-transformers' padded record of pieces."""
-        lengths = self.window_lengths
-        ids = np.full((len(lengths), max(lengths)), self.tokenizer.pad_id, dtype="int32")
-        mask = np.zeros(ids.shape, dtype="float32")
-        for i, window in enumerate(self.window_ids):
-            ids[i, : lengths[i]] = window
-            mask[i, : lengths[i]] = 1
-        return WordpieceBatch(
-            strings=[self.tokenizer.strings(window) for window in self.window_ids],
-            input_ids=ids,  # type: ignore[arg-type]
-            attention_mask=mask,  # type: ignore[arg-type]
-            lengths=lengths,
-            token_type_ids=None,
-        )
+
+class PieceRecord(WordpieceBatch):
+    """The windows as spacy-transformers' padded record of pieces, each part made when it is first read.
+
+    Hardly anyone reads it; strings alone cost a third as much as the whole tokenisation.
+    """
+
+    def __init__(self, plan: DocumentPlan):
+        self._plan = plan
+        self.lengths = plan.window_lengths
+        self.token_type_ids = None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @cached_property
+    def strings(self) -> list[list[str]]:  # type: ignore[override]
+        """The pieces as strings, per window."""
+        return [self._plan.tokenizer.strings(window) for window in self._plan.window_ids]
+
+    @cached_property
+    def input_ids(self) -> NDArray:  # type: ignore[override]
+        """Ids, padded, int32 (n_windows, L)."""
+        ids = np.full((len(self), max(self.lengths)), self._plan.tokenizer.pad_id, dtype="int32")
+        for row, window in zip(ids, self._plan.window_ids, strict=True):
+            row[: len(window)] = window
+        return ids
+
+    @cached_property
+    def attention_mask(self) -> NDArray:  # type: ignore[override]
+        """1.0 for each piece, 0.0 for padding, float32 (n_windows, L)."""
+        return (np.arange(max(self.lengths)) < np.array(self.lengths)[:, None]).astype("float32")
+
+
+class PlannedDocs(list[Doc]):
+    """Documents that bring their plans along, so that the model need not tokenise them a second time.
+
+    plans (list[DocumentPlan | None]): one for each document, as `plan_documents` gives them.
+    """
+
+    def __init__(self, docs: Iterable[Doc] = (), plans: Iterable[DocumentPlan | None] = ()):
+        super().__init__(docs)
+        self.plans = list(plans)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that the encoder computes for all of them."""
+        return sum(plan.n_rows for plan in self.plans if plan is not None)
 
 
 def plan_documents(
-    docs: Sequence[Doc], tokenizer: PieceTokenizer, *, capacity: int, overlap: int, on_overflow: str
+    docs: Sequence[Doc],
+    tokenizer: PieceTokenizer,
+    *,
+    capacity: int,
+    overlap: int,
+    on_overflow: str,
+    first_index: int = 0,
 ) -> list[DocumentPlan | None]:
-    """Cut documents into windows.
+    """Cut documents into windows. All texts are tokenised in one call, which uses all cores.
 
     docs (Sequence[Doc]): documents; an empty one gets no plan (None).
     tokenizer (PieceTokenizer): the encoder's tokenizer.
     capacity (int): most pieces of text in one window.
     overlap (int): pieces that neighbouring windows share.
     on_overflow (str): "window" to cut longer documents, "error" to refuse them.
+    first_index (int): number of the first document, for errors.
     RAISES (ValueError): BC307 if a document is longer and `on_overflow` is "error".
     """
     texts = [doc.text for doc in docs]
@@ -94,7 +136,7 @@ def plan_documents(
         if len(pieces.ids) > capacity and on_overflow == "error":
             raise ValueError(
                 Errors.BC307.format(
-                    index=i,
+                    index=first_index + i,
                     id=doc.user_data.get("id", "unknown"),
                     n_pieces=len(pieces.ids),
                     capacity=capacity,
@@ -129,6 +171,8 @@ def _rows(
 ) -> tuple[NDArray, NDArray]:
     """Row of each piece in the flattened matrix, and the window it is read from."""
     n_pieces = windows[-1].end
+    if len(windows) == 1:
+        return np.arange(n_prefix, n_prefix + n_pieces), np.zeros(n_pieces, dtype="int64")
     longest = max(len(ids) for ids in window_ids)
     owner = owners(windows, n_pieces, lengths, indices)
     first_piece = np.array([window.start for window in windows], dtype="int64")
@@ -158,16 +202,34 @@ def _fill_gaps(
     return filled, rows
 
 
+class WindowSpans(Sequence):
+    """The tokens that each window of each document reaches, for callbacks that ask a batch for its spans.
+
+    Found when asked for: none of our own code does.
+    """
+
+    def __init__(self, docs: Sequence[Doc], plans: Sequence[DocumentPlan | None]):
+        self._docs = docs
+        self._plans = plans
+
+    def __len__(self) -> int:
+        return len(self._docs)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return window_spans(self._docs[index], self._plans[index])
+
+
 def window_spans(doc: Doc, plan: DocumentPlan | None) -> list[Span]:
-    """The tokens that each window of a document reaches, for callbacks that ask a batch for its spans."""
+    """Return the tokens that are read from each window, as one span from the first to the last."""
     if plan is None:
         return []
     if len(plan.windows) == 1:
         return [doc[:]]
     longest = max(plan.window_lengths)
-    first = plan.align_rows[np.cumsum(plan.align_lengths) - plan.align_lengths] // longest
-    spans = []
-    for i in range(len(plan.windows)):
-        tokens = np.flatnonzero(first == i)
-        spans.append(doc[int(tokens[0]) : int(tokens[-1]) + 1] if len(tokens) else doc[0:0])
-    return spans
+    window_of_token = plan.align_rows[np.cumsum(plan.align_lengths) - plan.align_lengths] // longest
+    tokens = np.argsort(window_of_token, kind="stable")
+    ends = np.cumsum(np.bincount(window_of_token, minlength=len(plan.windows)))
+    groups = np.split(tokens, ends[:-1])
+    return [doc[int(own[0]) : int(own[-1]) + 1] if len(own) else doc[0:0] for own in groups]

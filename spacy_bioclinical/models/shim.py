@@ -6,7 +6,7 @@ averaged weights that work, and settings (context, overlap, kernel, precision â€
 
 import contextlib
 import copy
-import os
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +23,10 @@ from ..encoder.checkpoint import state_from_bytes, state_to_bytes
 from ..encoder.foreign import ForeignEncoder
 from ..errors import Errors
 from ..pieces.tokenizer import PieceTokenizer
+from .memory import budget_groups, first_group, is_out_of_memory
+from .threads import settle_threads
+
+logger = logging.getLogger(__name__)
 
 # What shapes the result and therefore travels with the weights. None in a config means "as stored, else this".
 DEFAULTS: dict[str, Any] = {
@@ -42,7 +46,9 @@ class EncoderShim(Shim):
     """
 
     _tokenizer: PieceTokenizer | None = None
-    _pid: int = 0
+    _fitting: int | None = (
+        None  # pieces that fit in memory at once, known once memory ran out; for this process only
+    )
 
     def __init__(self, chosen: dict[str, Any], device: str = "auto"):
         super().__init__(None, dict(DEFAULTS))
@@ -101,13 +107,16 @@ class EncoderShim(Shim):
             raise ValueError(Errors.BC303.format(tokenizer=tokenizer.vocab_size, encoder=n_ids))
         self._model = encoder.to(torch_device(self.device_name)).eval()
         encoder.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
-        self._pid = os.getpid()
         self._tokenizer = tokenizer
 
     @property
     def device(self) -> torch.device:
         """Where the encoder's weights are."""
         return next(self.encoder.parameters()).device
+
+    def fit(self, budget: int) -> int:
+        """Return the budget of pieces for one forward pass, lowered to what has proved to fit in memory."""
+        return budget if self._fitting is None else min(budget, self._fitting)
 
     def __call__(
         self, inputs: tuple[NDArray, list[int], int], is_train: bool
@@ -116,39 +125,81 @@ class EncoderShim(Shim):
         return self.begin_update(inputs) if is_train else (self.predict(inputs), lambda d_rows: None)
 
     def predict(self, inputs: tuple[NDArray, list[int], int]) -> Tensor:
-        """Encode without gradients, a bounded number of pieces at a time.
+        """Encode without gradients, a bounded number of pieces at a time; fewer where memory runs out.
 
         inputs (tuple): piece ids (T,) of all windows, pieces of each window, budget of pieces for one forward pass.
         RETURNS (Tensor): rows (T, D), fp32, on the encoder's device.
+        RAISES (ValueError): BC310 if not even one window fits in memory.
         """
+        ids, lengths, budget = inputs
         self.encoder.eval()
+        settle_threads()
+        rows: list[Tensor] = []
+        n_done = start = 0
         with torch.inference_mode():
-            return self._rows(*inputs)
+            ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
+            while n_done < len(lengths):
+                group = first_group(lengths, n_done, self.fit(budget))
+                n_pieces = sum(group)
+                encoded = self._encode_if_it_fits(ids_T[start : start + n_pieces], group)
+                if encoded is None:
+                    self._lower_budget(group)
+                    continue
+                rows.append(encoded)
+                n_done, start = n_done + len(group), start + n_pieces
+            return self._join(rows)
+
+    def _encode_if_it_fits(self, ids_T: Tensor, lengths: list[int]) -> Tensor | None:
+        """Encode, or return None where memory ran out; by then everything the attempt had taken is free again."""
+        try:
+            return self.encoder(ids_T, lengths)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+
+    def _lower_budget(self, group: list[int]) -> None:
+        """Halve what is encoded at once, for the rest of the process. RAISES (ValueError): BC310 at one window."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(group) == 1:
+            raise ValueError(Errors.BC310.format(length=group[0], half=group[0] // 2, device=self.device))
+        n_pieces = sum(group)
+        level = logging.WARNING if self._fitting is None else logging.INFO
+        self._fitting = max(n_pieces // 2, 1)
+        logger.log(
+            level,
+            Errors.BC312.format(
+                n_windows=len(group), n_pieces=n_pieces, budget=self._fitting, device=self.device
+            ),
+        )
 
     def begin_update(self, inputs: tuple[NDArray, list[int], int]) -> tuple[Tensor, Callable[[Tensor], None]]:
-        """Encode with gradients; return rows and the callback that takes their gradient, (T, D)."""
+        """Encode with gradients; return rows and the callback that takes their gradient, (T, D).
+
+        RAISES (ValueError): BC311 if memory runs out, here or in the callback: smaller groups would not help, since
+            all are kept for the backward pass.
+        """
+        ids, lengths, budget = inputs
         self.encoder.train()
         self.encoder.forget_casts()
-        with torch.enable_grad():
-            rows_TD = self._rows(*inputs)
+        settle_threads()
+        rows_TD: Tensor | None = None
+        with torch.enable_grad(), _out_of_memory_in_training(lengths, self.device):
+            groups = list(budget_groups(lengths, budget))
+            ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
+            parts = ids_T.split([sum(group) for group in groups])
+            rows_TD = self._join(
+                [self.encoder(part, group) for part, group in zip(parts, groups, strict=True)]
+            )
 
         def backprop(d_rows_TD: Tensor) -> None:
-            torch.autograd.backward([rows_TD], [d_rows_TD.to(rows_TD.device, rows_TD.dtype)])
+            with _out_of_memory_in_training(lengths, self.device):
+                torch.autograd.backward([rows_TD], [d_rows_TD.to(rows_TD.device, rows_TD.dtype)])
 
         return rows_TD, backprop
 
-    def _rows(self, ids: NDArray, lengths: list[int], budget: int) -> Tensor:
-        if os.getpid() != self._pid:
-            # A forked worker (nlp.pipe with n_process) inherits OpenMP's bookkeeping without its threads: the first
-            # parallel loop would wait for ever. One thread a process is also what several processes want.
-            torch.set_num_threads(1)
-            self._pid = os.getpid()
-        ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
-        rows, start = [], 0
-        for group in budget_groups(lengths, budget):
-            n_pieces = sum(group)
-            rows.append(self.encoder(ids_T[start : start + n_pieces], group))
-            start += n_pieces
+    def _join(self, rows: list[Tensor]) -> Tensor:
         if not rows:
             return torch.zeros(0, self.encoder.width, device=self.device)
         return rows[0] if len(rows) == 1 else torch.cat(rows)
@@ -224,16 +275,18 @@ class EncoderShim(Shim):
         return self
 
 
-def budget_groups(lengths: list[int], budget: int) -> Iterator[list[int]]:
-    """Cut the windows' lengths into neighbouring groups of at most `budget` pieces (or one window)."""
-    group: list[int] = []
-    for length in lengths:
-        if group and sum(group) + length > budget:
-            yield group
-            group = []
-        group.append(length)
-    if group:
-        yield group
+@contextlib.contextmanager
+def _out_of_memory_in_training(lengths: list[int], device: torch.device) -> Iterator[None]:
+    """Turn an out-of-memory error of a training step into advice (BC311)."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        message = Errors.BC311.format(
+            n_windows=len(lengths), n_pieces=sum(lengths), longest=max(lengths, default=0), device=device
+        )
+        raise ValueError(message) from error
 
 
 def torch_device(name: str) -> torch.device:

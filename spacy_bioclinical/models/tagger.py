@@ -6,13 +6,15 @@ decodes under the BIO constraints (`models/viterbi.py`). Columns: O, B-0, I-0, B
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d
 
 from spacy_bioclinical.models.head_dropout import head_dropout
 from spacy_bioclinical.models.label_rows import NEW_LABEL_BIAS, grow_labels
+from spacy_bioclinical.models.products import thin_product
 
 
 def build_bio_tagger_v1(
@@ -63,6 +65,8 @@ def _forward_each(
     model: Model, X: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
     layer, ops = model.layers[0], model.ops
+    if not is_train:
+        return [_logits(layer.layers[-1], x) for x in X], lambda dY: []
     filled = [x for x in X if len(x)]
     if not filled:
         return [ops.alloc2f(0, model.get_dim("nO")) for _ in X], lambda dY: list(X)
@@ -76,6 +80,14 @@ def _forward_each(
         return [d_flat[start:end] for start, end in pairwise(ends)]
 
     return [flat[start:end] for start, end in pairwise(ends)], backprop
+
+
+def _logits(linear: Model[Floats2d, Floats2d], x: Floats2d) -> Floats2d:
+    """Apply the linear layer to one document, (tokens, width) to (tokens, tags), without copying its rows."""
+    W, b = cast(Floats2d, linear.get_param("W")), cast(Floats1d, linear.get_param("b"))
+    if not len(x):
+        return linear.ops.alloc2f(0, len(b))
+    return thin_product(x, W) + b
 
 
 def _init_each(model: Model, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None) -> None:

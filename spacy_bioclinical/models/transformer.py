@@ -18,7 +18,7 @@ from thinc.types import Floats2d, Ragged
 from ..encoder import Encoder
 from ..pieces.tokenizer import PieceTokenizer
 from .batch import PackedTransformerBatch
-from .plan import plan_documents, window_spans
+from .plan import DocumentPlan, PlannedDocs, plan_documents
 from .shim import EncoderShim
 
 DEFAULT_BATCH_PIECES = 16384
@@ -124,23 +124,32 @@ def replace_listener_cfg(transformer_cfg: dict[str, Any], listener_cfg: dict[str
     return {**transformer_cfg, **kept, "@architectures": "spacy-bioclinical.Tok2VecPackedTransformer.v1"}
 
 
-def forward(
-    model: Model, docs: list[Doc], is_train: bool
-) -> tuple[FullTransformerBatch, Callable[[FullTransformerBatch], list[Doc]]]:
-    """Encode documents in one packed pass (several, when they exceed the budget of pieces)."""
+def plan_with(model: Model, docs: list[Doc], first_index: int = 0) -> list[DocumentPlan | None]:
+    """Cut documents into the windows that a packed transformer will encode; see `plan_documents`."""
     shim = encoder_shim(model)
-    plans = plan_documents(
+    return plan_documents(
         docs,
         shim.tokenizer,
         capacity=shim.capacity,
         overlap=shim.cfg["overlap"],
         on_overflow=shim.cfg["on_overflow"],
+        first_index=first_index,
     )
-    windows = [ids for plan in plans if plan is not None for ids in plan.window_ids]
+
+
+def forward(
+    model: Model, docs: list[Doc], is_train: bool
+) -> tuple[FullTransformerBatch, Callable[[FullTransformerBatch], list[Doc]]]:
+    """Encode documents in one packed pass (several, when they exceed the budget of pieces).
+
+    docs (list[Doc]): documents; `PlannedDocs` are taken as planned.
+    """
+    planned = docs if isinstance(docs, PlannedDocs) else PlannedDocs(docs, plan_with(model, docs))
+    windows = [ids for plan in planned.plans if plan is not None for ids in plan.window_ids]
     ids = np.concatenate(windows) if windows else np.zeros(0, dtype="int32")
-    rows_TD, bp_rows = shim((ids, [len(w) for w in windows], model.attrs["max_batch_pieces"]), is_train)
-    spans = [window_spans(doc, plan) for doc, plan in zip(docs, plans, strict=True)]
-    batch = PackedTransformerBatch.of(spans, plans, rows_TD, model.ops, is_train)
+    inputs = (ids, [len(w) for w in windows], model.attrs["max_batch_pieces"])
+    rows_TD, bp_rows = encoder_shim(model)(inputs, is_train)
+    batch = PackedTransformerBatch.of(planned, rows_TD, model.ops, is_train)
 
     def backprop(d_batch: FullTransformerBatch) -> list[Doc]:
         bp_rows(d_batch.model_output.to_tuple()[0])

@@ -10,7 +10,7 @@ program that reads such documents without loading a pipeline first runs `Span.se
 default=None)`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from thinc.types import Floats2d
 
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.models.viterbi import decode, log_softmax, n_tags, span_log_probabilities, spans_of
+from spacy_bioclinical.pipeline.batches import minibatch_by_tokens
 from spacy_bioclinical.pipeline.bio_targets import cross_entropy, gold_tags, visible_tokens
 
 CONFIDENCE = "confidence"
@@ -115,6 +116,19 @@ class BioClinicalNER(TrainablePipe):
     def tag_names(self) -> tuple[str, ...]:
         """RETURNS (Tuple[str, ...]): the columns of the model's output: "O", "B-…", "I-…", …"""
         return ("O", *(f"{action}-{label}" for label in self.labels for action in "BI"))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of documents.
+
+        It takes at most `batch_size` documents and a few thousand tokens at a time: the rows of a token weigh more
+        than the document, and spaCy's own way would hold those of all `batch_size` documents.
+
+        stream (Iterable[Doc]): the documents.
+        batch_size (int): most documents to collect.
+        YIELDS (Doc): the same documents, in order.
+        """
+        for docs in minibatch_by_tokens(stream, batch_size):
+            yield from super().pipe(docs, batch_size=batch_size)
 
     def predict(self, docs: Iterable[Doc]) -> list[list[PredictedEntity]]:
         """Find the entities of a batch of documents, without modifying them.

@@ -12,7 +12,6 @@ from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import minibatch
 from spacy.vocab import Vocab
 from spacy_transformers.annotation_setters import null_annotation_setter
 from spacy_transformers.data_classes import FullTransformerBatch
@@ -23,7 +22,10 @@ from thinc.api import Config, Model
 from ..errors import Errors
 from ..models.batch import PackedTransformerBatch, PackedTransformerData
 from ..models.loader import EncoderLoader
-from ..models.transformer import DEFAULT_BATCH_PIECES, encoder_shim
+from ..models.plan import DocumentPlan, PlannedDocs
+from ..models.transformer import DEFAULT_BATCH_PIECES, encoder_shim, plan_with
+from .batches import buffers, forward_groups
+from .listening import CountedForward, bound_pipe
 
 COVERAGE = "coverage"
 
@@ -71,22 +73,6 @@ def make_bioclinical_transformer(
     )
 
 
-class CountedForward:
-    """A listener's forward function that notes each reading of a document, so that the last one frees the rows."""
-
-    def __init__(self, forward: Callable):
-        self.forward = forward
-
-    def __call__(self, model: Model, docs: list[Doc], is_train: bool) -> Any:
-        """Run the listener, then count."""
-        result = self.forward(model, docs, is_train)
-        if not is_train:
-            for doc in docs:
-                if isinstance(doc._.trf_data, PackedTransformerData):
-                    doc._.trf_data = doc._.trf_data.count_read()
-        return result
-
-
 class BioClinicalTransformer(Transformer):
     """Encode documents for all components that listen.
 
@@ -131,42 +117,48 @@ class BioClinicalTransformer(Transformer):
             listener._func = listener._func.forward
         return removed
 
+    def find_listeners(self, component: Any) -> None:
+        """Find the listeners in a component, and let it take documents in small batches; see `bound_pipe`."""
+        super().find_listeners(component)
+        if getattr(component, "name", None) in self.listener_map:
+            bound_pipe(component)
+
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Apply the transformer to a stream of documents.
 
-        Within each buffer of `batch_size` documents, forward passes are filled up to `max_batch_pieces` in order of
-        length; documents come back in the order of the stream.
+        Documents are buffered until there are `batch_size` of them or `BUFFERED_PASSES` forward passes are full,
+        whichever comes first. Each is tokenised once. Forward passes are filled up to `max_batch_pieces` in order of
+        length, a long document's windows over several of them; documents come back in the order of the stream.
+
+        Memory: one forward pass, and the rows (pieces × width × 4 bytes) of the documents in the buffer until the
+        last listener has read them. Components that listen take a few thousand tokens at a time, so that
+        `batch_size` does not matter; but spaCy's `ner` and `parser` hold the rows of `batch_size` documents.
 
         stream (Iterable[Doc]): documents.
-        batch_size (int): documents to buffer.
+        batch_size (int): most documents to buffer.
         YIELDS (Doc): the same documents, in order.
         """
         install_extensions()
-        n_readers = 0 if self.keep_hidden else len(self.listeners)
-        for outer_batch in minibatch(stream, batch_size):
-            docs = list(outer_batch)
-            for batch in self._batches(docs):
-                self.set_annotations(batch, self.predict(batch))
-                for doc in batch:
-                    if n_readers and isinstance(doc._.trf_data, PackedTransformerData):
-                        doc._.trf_data.reads_left = n_readers
-            yield from docs
 
-    def _batches(self, docs: list[Doc]) -> Iterator[list[Doc]]:
-        """Group documents by length so that each group holds about `max_batch_pieces` pieces or one document."""
-        batch: list[Doc] = []
-        n_characters = 0
-        # Pieces are counted exactly in the forward pass; here one piece is taken for three characters, on the safe
-        # side for clinical English (measured: 3.5 to 4.5).
-        budget = 3 * self.max_batch_pieces
-        for doc in sorted(docs, key=_n_characters):
-            if batch and n_characters + _n_characters(doc) > budget:
-                yield batch
-                batch, n_characters = [], 0
-            batch.append(doc)
-            n_characters += _n_characters(doc)
-        if batch:
-            yield batch
+        def plan(docs: list[Doc], first_index: int) -> list[DocumentPlan | None]:
+            return plan_with(self.model, docs, first_index)
+
+        for docs in buffers(stream, plan, most_docs=batch_size, budget=self.max_batch_pieces):
+            budget = encoder_shim(self.model).fit(self.max_batch_pieces)
+            for group in forward_groups(docs, budget):
+                self._annotate(group)
+            yield from list(docs)
+
+    def _annotate(self, docs: PlannedDocs) -> None:
+        """Encode a group of documents of a stream; the last listener to read a document lets its rows go."""
+        n_readers = 0 if self.keep_hidden else len(self.listeners)
+        predictions = self.predict(docs)
+        if isinstance(predictions, PackedTransformerBatch):
+            predictions.is_shared = n_readers > 0
+        self.set_annotations(docs, predictions)
+        for doc in docs:
+            if n_readers and isinstance(doc._.trf_data, PackedTransformerData):
+                doc._.trf_data.reads_left = n_readers
 
     def predict(self, docs: Iterable[Doc]) -> FullTransformerBatch:
         """Encode documents without changing them.
@@ -174,9 +166,12 @@ class BioClinicalTransformer(Transformer):
         docs (Iterable[Doc]): documents.
         RETURNS (FullTransformerBatch): their rows.
         RAISES (ValueError): BC301 if the component has no weights yet, BC307 if a document is too long and
-            `on_overflow` is "error".
+            `on_overflow` is "error", BC310 if a single window does not fit in memory.
         """
-        return super().predict(docs)
+        docs = docs if isinstance(docs, PlannedDocs) else list(docs)
+        if not any(len(doc) for doc in docs):
+            return FullTransformerBatch.empty(len(docs))
+        return self.model.predict(docs)
 
     def set_annotations(self, docs: Iterable[Doc], predictions: FullTransformerBatch) -> None:
         """Write `doc._.trf_data` and `doc._.coverage`.
@@ -268,10 +263,6 @@ class BioClinicalTransformer(Transformer):
 
 def _load_vocab(vocab: Vocab, path: Path) -> None:
     vocab.from_disk(path)
-
-
-def _n_characters(doc: Doc) -> int:
-    return doc[-1].idx + len(doc[-1]) if len(doc) else 0
 
 
 def install_coverage() -> None:
