@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import typer
+from spacy.language import Language
+from spacy.util import load_config
 from wasabi import msg
 
 from spacy_bioclinical.cli._app import bioclinical
@@ -20,12 +22,16 @@ def speed_cli(
     corpus: Path = typer.Argument(..., help="A .spacy file", exists=True),
     output: Path = typer.Option(..., "--output", "-o", help="JSON file for words per second"),
     batches: int = typer.Option(30, "--batches", min=30, help="Batches to measure; spaCy wants at least 30"),
-    batch_size: int = typer.Option(4, "--batch-size", "-b", min=1, help="Documents in a batch"),
+    batch_size: int | None = typer.Option(
+        None, "--batch-size", "-b", min=1, help="Documents in a batch; none: the pipeline's own, [nlp] batch_size"
+    ),
     warmup: int = typer.Option(1, "--warmup", min=0, help="Passes over the corpus before measuring"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU to use, -1 for the CPU; needs no cupy"),
 ) -> None:
     """Run `python -m spacy benchmark speed` and write down words per second with the 95 % interval."""
     arguments = ["-m", "spacy", "benchmark", "speed", str(model), str(corpus)]
+    if batch_size is None:
+        batch_size = own_batch_size(model)
     arguments += ["--batches", str(batches), "--batch-size", str(batch_size), "--warmup", str(warmup)]
     arguments += ["--gpu-id", str(spacy_gpu_id(gpu_id))]
     try:
@@ -41,6 +47,15 @@ def speed_cli(
         "device": "cpu" if gpu_id < 0 else f"cuda:{gpu_id}",
     }
     write_json(output, result)
+
+
+def own_batch_size(model: Path) -> int:
+    """The batch size that a pipeline brings along; spaCy's default where it names none.
+
+    model (Path): The pipeline's folder.
+    RETURNS (int): `[nlp] batch_size`.
+    """
+    return load_config(model / "config.cfg")["nlp"].get("batch_size") or Language.default_config["nlp"]["batch_size"]
 
 
 def parse_mean(lines: list[str], model: Path, corpus: Path) -> tuple[float, float, float]:

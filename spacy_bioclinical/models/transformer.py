@@ -16,6 +16,7 @@ from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
 from ..encoder import Encoder
+from ..encoder.advice import warn_of_untrained_positions
 from ..pieces.tokenizer import PieceTokenizer
 from .batch import PackedTransformerBatch
 from .plan import DocumentPlan, PlannedDocs, plan_documents
@@ -108,7 +109,9 @@ def encoder_shim(model: Model) -> EncoderShim:
 
 def set_encoder(model: Model, encoder: Encoder, tokenizer: PieceTokenizer) -> None:
     """Give the model its weights; see `EncoderShim.set_encoder` for what is checked."""
-    encoder_shim(model).set_encoder(encoder, tokenizer)
+    shim = encoder_shim(model)
+    shim.set_encoder(encoder, tokenizer)
+    warn_of_untrained_positions(encoder.config, shim.cfg["context"])
     if not model.has_dim("nO"):
         model.set_dim("nO", encoder.width)
 

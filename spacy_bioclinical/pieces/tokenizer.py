@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.pieces.casing import restore_case
+from spacy_bioclinical.pieces.forks import guard_forks
 from spacy_bioclinical.pieces.loading import load_fast_tokenizer
 from spacy_bioclinical.pieces.white_space import code_points, trim
 
@@ -145,6 +146,7 @@ class PieceTokenizer:
         texts (Sequence[str]): any strings. Lone surrogates are read as U+FFFD.
         RETURNS (list[Pieces]): one per text, in order; no special pieces, never truncated or padded.
         """
+        guard_forks()
         readable = [_SURROGATE.sub("\ufffd", text) for text in texts]
         encodings = self._backend.encode_batch(readable, add_special_tokens=False)
         return [self._pieces(text, encoding) for text, encoding in zip(readable, encodings)]
