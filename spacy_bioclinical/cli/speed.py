@@ -23,7 +23,11 @@ def speed_cli(
     output: Path = typer.Option(..., "--output", "-o", help="JSON file for words per second"),
     batches: int = typer.Option(30, "--batches", min=30, help="Batches to measure; spaCy wants at least 30"),
     batch_size: int | None = typer.Option(
-        None, "--batch-size", "-b", min=1, help="Documents in a batch; none: the pipeline's own, [nlp] batch_size"
+        None,
+        "--batch-size",
+        "-b",
+        min=1,
+        help="Documents in a batch; none: the pipeline's own, [nlp] batch_size",
     ),
     warmup: int = typer.Option(1, "--warmup", min=0, help="Passes over the corpus before measuring"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU to use, -1 for the CPU; needs no cupy"),
@@ -55,7 +59,10 @@ def own_batch_size(model: Path) -> int:
     model (Path): The pipeline's folder.
     RETURNS (int): `[nlp] batch_size`.
     """
-    return load_config(model / "config.cfg")["nlp"].get("batch_size") or Language.default_config["nlp"]["batch_size"]
+    return (
+        load_config(model / "config.cfg")["nlp"].get("batch_size")
+        or Language.default_config["nlp"]["batch_size"]
+    )
 
 
 def parse_mean(lines: list[str], model: Path, corpus: Path) -> tuple[float, float, float]:

@@ -1,9 +1,9 @@
 """Let worker processes fork without the Rust tokenizer's warning, and without its threads, which no fork inherits.
 
 Once `tokenizers` has used several threads, every forked process prints "The current process just got forked, after
-parallelism has already been used" unless TOKENIZERS_PARALLELISM is set at that moment. So it is set to "false" while a
-process forks: the worker finds it and stays with one thread, which is what it needs; the parent takes it away again
-and keeps its threads. A value that the user has set stays as it is.
+parallelism has already been used" unless TOKENIZERS_PARALLELISM is set at that moment; and if it is set to "true", the
+worker waits for ever for threads that are not there. So it is set to "false" while a process forks, and in the worker
+from then on; the parent gets back what it had.
 """
 
 import os
@@ -19,7 +19,7 @@ def guard_forks() -> None:
     if _is_guarded or not hasattr(os, "register_at_fork"):
         return
     _is_guarded = True
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def _before_fork() -> None:
@@ -29,8 +29,12 @@ def _before_fork() -> None:
         _is_ours = True
 
 
-def _after_fork() -> None:
+def _in_parent() -> None:
     global _is_ours
     if _is_ours:
         os.environ.pop(VARIABLE, None)
         _is_ours = False
+
+
+def _in_child() -> None:
+    os.environ[VARIABLE] = "false"

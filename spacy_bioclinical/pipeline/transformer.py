@@ -3,6 +3,7 @@
 A subclass of spacy-transformers' Transformer: same `doc._.trf_data`, same listeners, same training contract.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -144,10 +145,16 @@ class BioClinicalTransformer(Transformer):
             return plan_with(self.model, docs, first_index)
 
         for docs in buffers(stream, plan, most_docs=batch_size, budget=self.max_batch_pieces):
-            budget = encoder_shim(self.model).fit(self.max_batch_pieces)
-            for group in forward_groups(docs, budget):
-                self._annotate(group)
-            yield from list(docs)
+            self._annotate_buffer(docs)
+            waiting = deque(docs)
+            docs.clear()  # from here on only the reader decides how long a document and its rows live
+            while waiting:
+                yield waiting.popleft()
+
+    def _annotate_buffer(self, docs: PlannedDocs) -> None:
+        budget = encoder_shim(self.model).fit(self.max_batch_pieces)
+        for group in forward_groups(docs, budget):
+            self._annotate(group)
 
     def _annotate(self, docs: PlannedDocs) -> None:
         """Encode a group of documents of a stream; the last listener to read a document lets its rows go."""
