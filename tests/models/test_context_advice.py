@@ -1,4 +1,7 @@
-"""Clinical ModernBERT's 8,192 positions are warned of once, at initialisation. Run: pytest tests/models/test_context_advice.py"""
+"""Clinical ModernBERT's 8,192 positions are warned of once, at initialisation.
+
+Run: pytest tests/models/test_context_advice.py
+"""
 
 import warnings
 

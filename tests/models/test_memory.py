@@ -1,5 +1,7 @@
 """Groups of windows within a budget, and what counts as out of memory. Run: pytest tests/models/test_memory.py"""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -12,7 +14,7 @@ from spacy_bioclinical.models.memory import budget_groups, first_group, is_out_o
 def test_groups_keep_order_and_budget_and_take_what_fits(lengths, budget):
     groups = list(budget_groups(lengths, budget))
     assert [length for group in groups for length in group] == lengths
-    for group, following in zip(groups, groups[1:]):
+    for group, following in itertools.pairwise(groups):
         assert sum(group) + following[0] > budget
     assert all(sum(group) <= budget or len(group) == 1 for group in groups)
 

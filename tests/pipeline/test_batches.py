@@ -1,5 +1,6 @@
 """Buffers, forward passes and head batches, from any lengths. Run: pytest tests/pipeline/test_batches.py"""
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,11 @@ def plan_of(lengths):
 
 def planned(windows):
     return PlannedDocs([Doc(VOCAB, words=["x"] * sum(w)) for w in windows], [plan_of(w) for w in windows])
+
+
+def ends_of(batches):
+    """How many documents have been given after each batch."""
+    return {sum(map(len, batches[: i + 1])) for i in range(len(batches))}
 
 
 @given(WINDOWS, st.integers(1, 60))
@@ -76,7 +82,7 @@ def test_buffers_keep_order_and_are_bounded_by_documents_and_pieces(windows, mos
         n_planned.extend([first_index + i for i in range(len(docs))])
         return [plan_by_doc[id(doc)] for doc in docs]
 
-    given_back = []
+    given_back, given_buffers = [], []
     for buffer in buffers(reading(), plan, most_docs=most_docs, budget=budget):
         assert 0 < len(buffer) <= most_docs
         assert [plan_by_doc[id(doc)] for doc in buffer] == buffer.plans
@@ -86,20 +92,33 @@ def test_buffers_keep_order_and_are_bounded_by_documents_and_pieces(windows, mos
         before_last = buffer.n_rows - sum(w.n_rows for w in buffer.plans[-1:] if w)
         assert before_last < (BUFFERED_PASSES + 2) * budget
         given_back.extend(buffer)
+        given_buffers.append(buffer)
     assert [id(doc) for doc in given_back] == [id(doc) for doc in stream]
     assert len(n_planned) == len(stream), "each document is planned once"
+    assert all(end in ends_of(given_buffers) for end in range(most_docs, len(stream) + 1, most_docs))
 
 
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 8), st.integers(1, 90))
 def test_head_batches_are_bounded_by_documents_and_tokens(lengths, most_docs, most_tokens):
     docs = [Doc(VOCAB, words=["x"] * n) for n in lengths]
-    batches = list(minibatch_by_tokens(docs, most_docs, most_tokens))
+    n_read = n_given = 0
+
+    def reading():
+        nonlocal n_read
+        for doc in docs:
+            n_read += 1
+            yield doc
+
+    batches = []
+    for batch in minibatch_by_tokens(reading(), most_docs, most_tokens):
+        n_given += len(batch)
+        assert n_read == n_given, "nothing is held back for a later batch"
+        is_full = sum(map(len, batch)) >= most_tokens
+        assert is_full or n_given % most_docs == 0 or n_given == len(docs)
+        assert sum(map(len, batch[:-1])) < most_tokens
+        batches.append(batch)
     assert [id(doc) for batch in batches for doc in batch] == [id(doc) for doc in docs]
-    for batch, following in zip(batches, batches[1:]):
-        assert len(batch) == most_docs or sum(map(len, batch)) + len(following[0]) > most_tokens
-    for batch in batches:
-        assert 0 < len(batch) <= most_docs
-        assert len(batch) == 1 or sum(map(len, batch)) <= most_tokens
+    assert all(end in ends_of(batches) for end in range(most_docs, len(docs) + 1, most_docs))
 
 
 def test_an_endless_stream_is_read_as_needed():
@@ -109,4 +128,4 @@ def test_an_endless_stream_is_read_as_needed():
 
     stream = buffers(endless(), lambda docs, i: [plan_of([10])] * len(docs), most_docs=10**9, budget=20)
     assert next(stream).n_rows == pytest.approx(BUFFERED_PASSES * 20, abs=20)
-    assert len(next(minibatch_by_tokens(endless(), 10**9, 35))) == 3
+    assert len(next(minibatch_by_tokens(endless(), 10**9, 35))) == 4

@@ -58,7 +58,7 @@ def test_processes_give_equal_output_without_a_word_on_stderr(folder, tmp_path, 
     script.write_text(SCRIPT)
     settings = {key: value for key, value in os.environ.items() if key != "TOKENIZERS_PARALLELISM"}
     done = subprocess.run(
-        [sys.executable, str(script), str(folder), method, repr(texts_of(14, longest=5))],
+        [sys.executable, str(script), str(folder), method, repr(texts_of(10, longest=4))],
         env={**settings, "PYTHONWARNINGS": "ignore", "RAYON_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"},
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -68,4 +68,4 @@ def test_processes_give_equal_output_without_a_word_on_stderr(folder, tmp_path, 
     )
     assert done.stderr == ""
     assert done.returncode == 0
-    assert done.stdout == "equal 14\n"
+    assert done.stdout == "equal 10\n"

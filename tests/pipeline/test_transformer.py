@@ -329,8 +329,7 @@ def test_copied_models_do_not_share_an_optimizers_state(make_pipeline, encoder_f
     assert one.final_norm.weight.any()
 
 
-def test_several_processes_give_equal_output(make_pipeline, encoder_folder, notes, monkeypatch):
-    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+def test_several_processes_give_equal_output(make_pipeline, encoder_folder, notes):
     nlp = make_pipeline(encoder_folder, heads=[TEXTCAT], initialize=False)
     with_heads(nlp)
     texts = notes * 3
