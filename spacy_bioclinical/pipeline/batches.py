@@ -2,7 +2,7 @@
 
 spaCy's own grouping counts documents, and 256 clinical documents may be a million rows of hidden states. Everything
 here counts what costs memory, and never holds back a document for another buffer. After every `batch_size` documents
-nothing is under way any more, so that a reader who times batches of that size (`spacy benchmark speed`) times their work.
+nothing is under way any more, so that whoever times batches of that size (`spacy benchmark speed`) times their work.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -86,7 +86,9 @@ def forward_groups(docs: PlannedDocs, budget: int) -> Iterator[PlannedDocs]:
         yield group
 
 
-def minibatch_by_tokens(stream: Iterable[Doc], most_docs: int, most_tokens: int = HEAD_TOKENS) -> Iterator[list[Doc]]:
+def minibatch_by_tokens(
+    stream: Iterable[Doc], most_docs: int, most_tokens: int = HEAD_TOKENS
+) -> Iterator[list[Doc]]:
     """Cut a stream into batches that end with the document that makes them `most_tokens` long.
 
     stream (Iterable[Doc]): documents; read no further than the batch needs.

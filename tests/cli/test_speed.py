@@ -21,10 +21,10 @@ def pipeline(tmp_path):
     return make
 
 
-@pytest.mark.parametrize(("own", "expected"), [(16, 16), (1, 1), (None, 1000)])
-def test_own_batch_size_is_what_the_loaded_pipeline_uses(pipeline, own, expected):
+@pytest.mark.parametrize("own", [1, 16, 1000])
+def test_own_batch_size_is_what_the_loaded_pipeline_uses(pipeline, own):
     folder = pipeline(own)
-    assert own_batch_size(folder) == expected == spacy.load(folder).batch_size
+    assert own_batch_size(folder) == own == spacy.load(folder).batch_size
 
 
 @pytest.mark.parametrize(("options", "expected"), [((), 12), (("--batch-size", "3"), 3)])

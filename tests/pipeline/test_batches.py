@@ -1,6 +1,5 @@
 """Buffers, forward passes and head batches, from any lengths. Run: pytest tests/pipeline/test_batches.py"""
 
-import itertools
 from types import SimpleNamespace
 
 import pytest

@@ -138,6 +138,21 @@ def test_each_text_is_tokenised_once_and_strings_are_made_when_read(pipeline, mo
     assert record[0].strings == record.strings[:1]
 
 
+def test_after_each_batch_no_work_is_left_over(pipeline):
+    """Who times `batch_size` documents, as spaCy's benchmark does, times exactly their work."""
+    sizes = pieces_of_passes(pipeline)
+    texts = texts_of(60)
+    docs = pipeline.pipe(texts, batch_size=10)
+    for start in range(0, 60, 10):
+        assert [next(docs).text for _ in range(10)] == texts[start : start + 10]
+        n_passes = len(sizes)
+        assert n_passes
+        del sizes[:]
+        list(pipeline.pipe(texts[start : start + 10], batch_size=10))
+        assert len(sizes) == n_passes
+        del sizes[:]
+
+
 def test_empty_texts_come_through_wherever_they_stand(pipeline):
     texts = ["", "", *texts_of(5), "", " ", *texts_of(3, seed=2), ""]
     assert [doc.text for doc in pipeline.pipe(texts, batch_size=3)] == texts
