@@ -1,8 +1,11 @@
 """Fit forward passes into memory: windows in groups up to a budget of pieces, and what counts as out of memory."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import torch
+
+from ..errors import Errors
 
 # How torch words it where it raises a plain RuntimeError: CPU allocator (Linux, Windows), CUDA driver, cuBLAS, cuDNN.
 SIGNS = (
@@ -39,3 +42,17 @@ def budget_groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         group = first_group(lengths, start, budget)
         yield group
         start += len(group)
+
+
+@contextlib.contextmanager
+def advise_out_of_memory(lengths: list[int], device: torch.device) -> Iterator[None]:
+    """Turn an out-of-memory error of a training step into advice. RAISES (ValueError): BC311."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        message = Errors.BC311.format(
+            n_windows=len(lengths), n_pieces=sum(lengths), longest=max(lengths, default=0), device=device
+        )
+        raise ValueError(message) from error

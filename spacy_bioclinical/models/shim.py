@@ -23,7 +23,7 @@ from ..encoder.checkpoint import state_from_bytes, state_to_bytes
 from ..encoder.foreign import ForeignEncoder
 from ..errors import Errors
 from ..pieces.tokenizer import PieceTokenizer
-from .memory import budget_groups, first_group, is_out_of_memory
+from .memory import advise_out_of_memory, budget_groups, first_group, is_out_of_memory
 from .threads import settle_threads
 
 logger = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ class EncoderShim(Shim):
         self.encoder.forget_casts()
         settle_threads()
         rows_TD: Tensor | None = None
-        with torch.enable_grad(), _out_of_memory_in_training(lengths, self.device):
+        with torch.enable_grad(), advise_out_of_memory(lengths, self.device):
             groups = list(budget_groups(lengths, budget))
             ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
             parts = ids_T.split([sum(group) for group in groups])
@@ -194,7 +194,7 @@ class EncoderShim(Shim):
             )
 
         def backprop(d_rows_TD: Tensor) -> None:
-            with _out_of_memory_in_training(lengths, self.device):
+            with advise_out_of_memory(lengths, self.device):
                 torch.autograd.backward([rows_TD], [d_rows_TD.to(rows_TD.device, rows_TD.dtype)])
 
         return rows_TD, backprop
@@ -273,20 +273,6 @@ class EncoderShim(Shim):
             state_from_bytes(_weights_module(encoder), msg["weights"], "the serialised pipeline")
             self.set_encoder(encoder, PieceTokenizer.from_bytes(msg["tokenizer"]))
         return self
-
-
-@contextlib.contextmanager
-def _out_of_memory_in_training(lengths: list[int], device: torch.device) -> Iterator[None]:
-    """Turn an out-of-memory error of a training step into advice (BC311)."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        message = Errors.BC311.format(
-            n_windows=len(lengths), n_pieces=sum(lengths), longest=max(lengths, default=0), device=device
-        )
-        raise ValueError(message) from error
 
 
 def torch_device(name: str) -> torch.device:

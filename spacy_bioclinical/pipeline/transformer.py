@@ -135,6 +135,12 @@ class BioClinicalTransformer(Transformer):
         last listener has read them. Components that listen take a few thousand tokens at a time, so that
         `batch_size` does not matter; but spaCy's `ner` and `parser` hold the rows of `batch_size` documents.
 
+        Where memory runs out all the same, passes are halved, from then on in this process (BC312 in the log).
+
+        Threads: one process uses all cores. With `n_process`, a forked worker computes with one thread, since no
+        fork inherits threads; a spawned one does too unless OMP_NUM_THREADS says otherwise. One process for each core
+        is then the most that pays, and each holds weights and rows of its own; a GPU wants a single process.
+
         stream (Iterable[Doc]): documents.
         batch_size (int): most documents to buffer.
         YIELDS (Doc): the same documents, in order.

@@ -10,8 +10,8 @@ import pytest
 import torch
 from spacy.training import Example
 
+from spacy_bioclinical.models.batch import PackedTransformerBatch
 from spacy_bioclinical.models.plan import PieceRecord
-from spacy_bioclinical.models.shim import EncoderShim
 from spacy_bioclinical.models.transformer import encoder_shim
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
 from spacy_bioclinical.pipeline.batches import BUFFERED_PASSES, HEAD_TOKENS
@@ -164,31 +164,48 @@ def test_empty_texts_come_through_wherever_they_stand(pipeline):
 
 
 def most_rows_alive(nlp, texts, monkeypatch, **settings):
-    """Most rows that exist at once while texts pass through, counted whenever the encoder has just run."""
-    alive, most = [], []
-    predict = EncoderShim.predict
+    """Most rows that exist at once while texts pass through, counted whenever documents are given theirs; all rows."""
+    alive, most, n_rows = {}, [], 0
+    split = PackedTransformerBatch.split_by_doc
 
-    def counted(self, inputs):
-        rows = predict(self, inputs)
-        alive.append((weakref.ref(rows), len(rows)))
-        most.append(sum(n for reference, n in alive if reference() is not None))
-        return rows
+    def counted(self):
+        nonlocal n_rows
+        data = split(self)
+        for one in data:
+            rows = one.model_output.get("last_hidden_state")
+            if rows is not None:
+                root = rows if rows.base is None else rows.base  # a view keeps the whole matrix alive
+                n_rows += rows.shape[0] * rows.shape[1]
+                alive[id(root)] = (
+                    weakref.ref(root),
+                    root.size // nlp.get_pipe("transformer").model.get_dim("nO"),
+                )
+        most.append(sum(n for reference, n in alive.values() if reference() is not None))
+        return data
 
     with monkeypatch.context() as patch:
-        patch.setattr(EncoderShim, "predict", counted)
-        n_tokens = sum(len(doc) for doc in nlp.pipe(texts, **settings))
-    return max(most), n_tokens
+        patch.setattr(PackedTransformerBatch, "split_by_doc", counted)
+        for _ in nlp.pipe(texts, **settings):
+            pass
+    return max(most), n_rows
 
 
+@pytest.mark.parametrize("folder", ["encoder_folder", "short_encoder_folder"])
 @pytest.mark.parametrize("batch_size", [8, 1000])
-def test_rows_alive_are_bounded_by_the_budget_not_by_the_batch(pipeline, monkeypatch, batch_size):
-    texts = texts_of(500, longest=25)
-    assert isinstance(pipeline.get_pipe("textcat_multilabel").pipe, BoundedPipe)
-    most, n_tokens = most_rows_alive(pipeline, texts, monkeypatch, batch_size=batch_size)
-    # The buffer, about a pass too much of it, and what each of the two heads has taken but not yet read.
-    bound = (BUFFERED_PASSES + 2) * 200 + 2 * 2 * HEAD_TOKENS
-    assert n_tokens > 2 * bound, "as many rows would be alive at the end if they were kept"
-    assert 200 < most < bound
+def test_rows_alive_are_bounded_by_the_budget_not_by_the_batch(
+    make_pipeline, folder, batch_size, monkeypatch, request
+):
+    """Whether documents share a matrix (one window) or have one each (several windows)."""
+    nlp = make_pipeline(
+        request.getfixturevalue(folder), heads=HEADS, initialize=False, overlap=16, max_batch_pieces=500
+    )
+    with_heads(nlp)
+    assert isinstance(nlp.get_pipe("textcat_multilabel").pipe, BoundedPipe)
+    most, n_rows = most_rows_alive(nlp, texts_of(400, longest=25), monkeypatch, batch_size=batch_size)
+    # The buffer, with a pass too much, and what each of the two heads has taken: a token has less than three rows here.
+    bound = (BUFFERED_PASSES + 2) * 500 + 2 * 3 * HEAD_TOKENS
+    assert n_rows > 1.5 * bound, "the rows of all documents"
+    assert 500 < most < bound
 
 
 def test_rows_alive_without_heads_are_those_of_a_buffer(make_pipeline, short_encoder_folder, monkeypatch):
@@ -254,8 +271,11 @@ class SmallMemory:
     def __call__(self, ids_T, lengths):
         self.sizes.append(len(ids_T))
         if len(ids_T) > self.limit:
-            raise self.error
+            self.fail()
         return self.forward(ids_T, lengths)
+
+    def fail(self):
+        raise self.error
 
 
 ERRORS = [
