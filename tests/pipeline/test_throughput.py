@@ -220,6 +220,23 @@ def test_rows_alive_without_heads_are_those_of_a_buffer(make_pipeline, short_enc
     assert max(n_alive) <= 1, "documents that the reader lets go of take their rows along"
 
 
+def test_rows_that_are_let_go_soon_are_not_copied(make_pipeline, encoder_folder, monkeypatch):
+    nlp = make_pipeline(encoder_folder, heads=HEADS, initialize=False)
+    with_heads(nlp)
+    arrays = []
+    split = PackedTransformerBatch.split_by_doc
+
+    def counted(self):
+        data = split(self)
+        arrays.extend(one.model_output.last_hidden_state for one in data)
+        return data
+
+    monkeypatch.setattr(PackedTransformerBatch, "split_by_doc", counted)
+    list(nlp.pipe(["Lungs clear."] * 10))
+    assert len(arrays) == 10
+    assert len({id(array.base) for array in arrays}) == 1, "views of one matrix"
+
+
 def test_keeping_one_document_keeps_its_own_rows_only(make_pipeline, short_encoder_folder):
     nlp = make_pipeline(short_encoder_folder, overlap=16)
     for doc in nlp.pipe(texts_of(20, longest=2)):
