@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.util import fix_random_seed
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from spacy_bioclinical.encoder.checkpoint import save_folder
@@ -20,6 +21,12 @@ NOTES = [
     "Assessment: community-acquired pneumonia, improving on ceftriaxone/azithromycin.   Oxygen weaned.",
 ]
 SPECIALS = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed() -> None:
+    """Each test starts from the same state of every generator, in whatever order the tests run."""
+    fix_random_seed(0)
 
 
 def write_byte_level_tokenizer(folder: Path, max_length: int = 8192) -> None:

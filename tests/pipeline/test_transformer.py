@@ -248,13 +248,13 @@ def test_training_moves_encoder_and_heads_and_lowers_the_loss(make_pipeline, sho
     encoder = encoder_shim(nlp.get_pipe("transformer").model).encoder
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     optimizer = nlp.resume_training()
-    optimizer.learn_rate = 1e-3
+    optimizer.learn_rate = 5e-4
     history = []
-    for _ in range(25):
+    for _ in range(60):
         losses = {}
         nlp.update([empty, *examples, long], sgd=optimizer, losses=losses)
         history.append(losses["ner"] + losses["textcat"])
-    assert history[-1] < 0.5 * history[0]
+    assert sum(history[-5:]) < 0.5 * sum(history[:5])
     untouched = [name for name, value in encoder.state_dict().items() if torch.equal(value, before[name])]
     assert untouched == []
 
