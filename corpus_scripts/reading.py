@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from corpus_scripts.record import Record
 from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
-FORMATS = ("conll", "brat", "jsonl", "physionet_deid")
 _ENDINGS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "brat", ".ann": "brat",
     ".tsv": "conll", ".conll": "conll", ".iob": "conll", ".bio": "conll",
@@ -36,6 +35,17 @@ class ReadOptions:
     jsonl: JsonlOptions = field(default_factory=JsonlOptions)
     missing_ann: str = "error"
     inventory: tuple[str, ...] | None = None
+
+
+Reader = Callable[[Path, ReadOptions, Tally], Iterator[Record]]
+
+# Format → how a file or folder of it is read. A format that is not for `convert files` alone is listed all the same.
+FORMATS: Mapping[str, Reader] = {
+    "conll": lambda path, options, tally: read_conll(path, options.conll, tally),
+    "brat": lambda path, options, tally: read_brat(path, tally, missing_ann=options.missing_ann),
+    "jsonl": lambda path, options, tally: read_jsonl(path, options.jsonl, inventory=options.inventory),
+    "physionet_deid": lambda path, options, tally: read_physionet_deid(path, tally),
+}
 
 
 def guess_format(path: Path) -> str:
@@ -68,14 +78,7 @@ def read_paths(
             Errors.BC622.format(option="--format", value=format_name, expected=" or ".join(FORMATS))
         )
     for path in paths:
-        if format_name == "conll":
-            yield from read_conll(path, options.conll, tally)
-        elif format_name == "brat":
-            yield from read_brat(path, tally, missing_ann=options.missing_ann)
-        elif format_name == "physionet_deid":
-            yield from read_physionet_deid(path, tally)
-        else:
-            yield from read_jsonl(path, options.jsonl, inventory=options.inventory)
+        yield from FORMATS[format_name](path, options, tally)
 
 
 def label_inventory(paths: Sequence[Path], options: JsonlOptions) -> tuple[str, ...] | None:

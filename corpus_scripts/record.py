@@ -60,6 +60,9 @@ class Record:
         category that is not named is missing, not negative.
     meta (Mapping): JSON-like facts of the source (brat attributes and relations, line numbers); kept in the
         Doc's ``user_data["meta"]``.
+    tokens (tuple | None): (start, end) of each token where the source prescribes them, in order; they do not
+        overlap, hold no white space, and everything between them is white space. None: spaCy's tokenizer
+        decides.
     """
 
     id: str
@@ -67,6 +70,7 @@ class Record:
     spans: tuple[TextSpan, ...] | None = None
     labels: Mapping[str, float] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    tokens: tuple[tuple[int, int], ...] | None = None
 
 
 def check_record(record: Record, *, where: str = "memory", allow_space_edges: bool = True) -> None:
@@ -93,6 +97,8 @@ def check_record(record: Record, *, where: str = "memory", allow_space_edges: bo
             _refuse(record, "labels", "a value is not a number from 0 to 1", where)
     if not _is_json_like(record.meta):
         _refuse(record, "meta", "it holds something JSON has no word for", where)
+    if record.tokens is not None:
+        _check_tokens(record, where)
 
 
 def check_unique_ids(records: Iterable[Record]) -> Iterator[Record]:
@@ -117,6 +123,21 @@ def _check_span(record: Record, index: int, span: TextSpan, where: str, allow_sp
         _refuse(record, "spans", f"the id of span {index} is not a string", where)
     if not allow_space_edges and span.trimmed(record.text) is not span:
         raise ValueError(Errors.BC618.format(**facts))
+
+
+def _check_tokens(record: Record, where: str) -> None:
+    """Tokens and the white space between them make up the text, and no token holds white space."""
+    position = 0
+    for index, (start, end) in enumerate(record.tokens or ()):
+        if not position <= start < end <= len(record.text):
+            _refuse(record, "tokens", f"token {index} is empty, overlaps another or leaves the text", where)
+        if record.text[position:start].strip():
+            _refuse(record, "tokens", f"text before token {index} is in no token", where)
+        if any(character.isspace() for character in record.text[start:end]):
+            _refuse(record, "tokens", f"token {index} holds white space", where)
+        position = end
+    if record.text[position:].strip():
+        _refuse(record, "tokens", "text after the last token is in no token", where)
 
 
 def _check_name(value: object, *, record: Record, field_name: str, where: str) -> None:
