@@ -60,15 +60,19 @@ def read_or_refuse(
     RETURNS (list[Record]): What was read, [] if it was refused.
     """
     started = time.process_time()
+    records: list[Record] = []
+    refused: ValueError | None = None
     try:
         records = list(read())
     except ValueError as error:
-        message = str(error)
-        assert re.match(r"\[BC6\d\d\]", message), f"{type(error).__name__} without a code"
+        refused = error
+    if refused is not None:
+        message = str(refused)
+        assert re.match(r"\[BC6\d\d\]", message), f"{type(refused).__name__} without a code"
         assert not any(secret in message for secret in secrets), "the message quotes the text"
-        assert error.__cause__ is None
-        assert error.__suppress_context__ or error.__context__ is None, "a chained error would show the text"
-        records = []
+        hidden = refused.__suppress_context__ or refused.__context__ is None
+        assert refused.__cause__ is None, "a chained error would show the text"
+        assert hidden, "a chained error would show the text"
     for record in records:
         check_record(record)
     assert time.process_time() - started < LONGEST_SECONDS
