@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 def quiet_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Print the message of an expected failure and exit with 1; a traceback would bury it.
+    """Print the message of an expected failure and exit with 1 (interrupted: 130); a traceback would bury it.
 
     command (Callable): A typer command. ValueError and OSError are expected; anything else is a fault of ours
         and keeps its traceback.
@@ -28,6 +28,11 @@ def quiet_errors(command: Callable[P, R]) -> Callable[P, R]:
         except (ValueError, OSError) as error:
             typer.echo(f"✘ {error}", err=True)
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo(
+                "✘ Interrupted; no output was changed. The same command goes on where it was.", err=True
+            )
+            raise typer.Exit(130) from None
 
     return guarded
 

@@ -13,7 +13,7 @@ from typing import Any
 from spacy_bioclinical.errors import Errors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TextSpan:
     """One stretch of text with a label.
 
@@ -48,7 +48,7 @@ class TextSpan:
         return TextSpan(start, end, self.label, self.id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One document and what annotators said about it.
 

@@ -44,6 +44,8 @@ class Report:
     repaired / dropped (dict): Reason → count.
     only_in_spans (int): Mentions that are in ``doc.spans["gold"]`` and, because they overlap a longer one,
         not in ``doc.ents``.
+    shards (int): Files that the Docs lie in; of one, ``sha256`` is the file's, of several that of the lines
+        "sha256  name".
     """
 
     name: str
@@ -58,6 +60,7 @@ class Report:
     repaired: dict[str, int]
     dropped: dict[str, int]
     sha256: str
+    shards: int = 1
     sources: tuple[Source, ...] = ()
     seed: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -65,8 +68,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as written to JSON, with the versions of what made it."""
-        versions = {name: _version(name) for name in ("spacy-bioclinical", "spacy")}
-        return {"report_version": REPORT_VERSION, **asdict(self), "made_with": versions}
+        return {"report_version": REPORT_VERSION, **asdict(self), "made_with": made_with()}
 
 
 def length_summary(lengths: Sequence[int]) -> dict[str, float]:
@@ -147,6 +149,11 @@ def _sha256(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def made_with() -> dict[str, str]:
+    """Versions of what decides the bytes of a .spacy file."""
+    return {name: _version(name) for name in ("spacy-bioclinical", "spacy")}
 
 
 def _version(distribution: str) -> str:

@@ -11,15 +11,21 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
+from tqdm import tqdm
 
 from corpus_scripts.cli import quiet_errors, show
-from corpus_scripts.docbin import Collector, Converted
+from corpus_scripts.convert_options import SHARD, Shard
+from corpus_scripts.counts import Counts
+from corpus_scripts.docbin import Collector, make_report
+from corpus_scripts.from_docbin import read_docs
 from corpus_scripts.report import describe_sources
+from corpus_scripts.sharding import Converted, ShardOptions
+from corpus_scripts.sharding.work import Work
 from corpus_scripts.to_docbin import record_id
 from spacy_bioclinical.errors import Errors
 
@@ -69,57 +75,97 @@ def split(
     return {part: [items[index] for index in sorted(indices)] for part, indices in chosen.items()}
 
 
-def read_docs(path: Path, vocab: Vocab) -> list[Doc]:
-    """All Docs of a .spacy file.
-
-    path (Path): The file.
-    vocab (Vocab): Shared by the Docs.
-    RAISES (ValueError): BC620 if it is no such file.
-    """
-    try:
-        return list(DocBin().from_disk(path).get_docs(vocab))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(Errors.BC620.format(path=path, why=type(error).__name__)) from None
-
-
 def split_file(
-    path: Path, *, dev: float, test: float, seed: int, group: str | None = None
-) -> dict[str, Converted]:
-    """Split a .spacy file; writes nothing.
+    path: Path,
+    output: Path,
+    *,
+    dev: float,
+    test: float,
+    seed: int,
+    group: str | None = None,
+    characters: int = ShardOptions().characters,
+) -> list[Converted]:
+    """Split a .spacy file or a folder of shards, read twice: once for the ids, once to write.
 
-    path (Path): The file.
+    path (Path): The file or folder.
+    output (Path): Folder of the parts; nothing is in place before each part's ``commit``.
     dev, test (float): Fractions of the documents; 0 leaves the part out.
     seed (int): Another seed, another split.
     group (str | None): Regular expression searched in each document's id; what it matches (its first group,
         if it has one) stays together. Documents without an id or a match stand alone.
-    RETURNS (dict): "train", "dev", "test" → what to write.
+    characters (int): Text of one shard.
+    RETURNS (list[Converted]): train, and dev and test if asked for.
+    RAISES (ValueError): BC616 if a part would be empty, BC620 a damaged file.
     """
-    docs = read_docs(path, Vocab())
     pattern = re.compile(group) if group else None
-
-    def key(pair: tuple[int, Doc]) -> str:
-        number, doc = pair
-        name = record_id(doc) or f"document {number}"
-        match = pattern.search(name) if pattern else None
-        return f"group {match.group(match.re.groups and 1)}" if match else f"id {name}"
-
+    keys = [_key(number, record_id(doc), pattern) for number, doc in enumerate(read_docs(path, Vocab()))]
     fractions = {name: share for name, share in (("test", test), ("dev", dev)) if share}
-    parts = split(list(enumerate(docs)), key, fractions=fractions, rest="train", seed=seed)
-    sources = describe_sources([path])
-    options = {"dev": dev, "test": test, "group": group}
-    converted = {}
-    for name in ("train", *(part for part in ("dev", "test") if part in parts)):
-        collector = Collector(name)
-        for _, doc in parts[name]:
-            collector.add(doc)
-        converted[name] = collector.finish(sources=sources, seed=seed, options=options)
-    return converted
+    parts = split(range(len(keys)), keys.__getitem__, fractions=fractions, rest="train", seed=seed)
+    part_of = {number: name for name, numbers in parts.items() for number in numbers}
+    names: list[str] = [name for name in ("train", "dev", "test") if name in parts]
+    writers = {name: _PartWriter(output / f"{name}.spacy", name, characters) for name in names}
+    try:
+        for number, doc in enumerate(
+            tqdm(read_docs(path, Vocab()), total=len(keys), unit="doc", disable=None)
+        ):
+            writers[part_of[number]].add(doc)
+        sources = describe_sources([path])
+        options = {"dev": dev, "test": test, "group": group}
+        return [writers[name].finish(sources=sources, seed=seed, options=options) for name in names]
+    except BaseException:
+        for writer in writers.values():
+            writer.discard()
+        raise
+
+
+class _PartWriter:
+    """Collects the Docs of one part, whatever annotation they have, and packs a shard when it is full."""
+
+    def __init__(self, path: Path, name: str, characters: int) -> None:
+        self._path = path
+        self._name = name
+        self._limit = characters
+        self._work = Work(path, {})
+        self._total = Counts()
+        self._number = 0
+        self._shard = self._new_shard()
+
+    def add(self, doc: Doc) -> None:
+        self._shard.add(doc)
+        if self._shard.counts.characters >= self._limit:
+            self._pack()
+
+    def finish(self, **facts: Any) -> Converted:
+        if self._shard.counts.lengths:
+            self._pack()
+        sha256 = self._work.close()
+        report = make_report(self._name, self._total, sha256, shards=len(self._work.names), **facts)
+        return Converted(self._path, self._work, report)
+
+    def discard(self) -> None:
+        self._work.discard()
+
+    def _new_shard(self) -> Collector:
+        return Collector(self._name, DocBin(store_user_data=True))
+
+    def _pack(self) -> None:
+        self._number += 1
+        self._work.add(self._number, "", self._shard.data(), self._shard.counts)
+        self._total.merge(self._shard.counts)
+        self._shard = self._new_shard()
+
+
+def _key(number: int, name: str, pattern: re.Pattern[str] | None) -> str:
+    match = pattern.search(name) if pattern else None
+    return f"group {match.group(match.re.groups and 1)}" if match else f"id {name or f'document {number}'}"
 
 
 @app.command()
 @quiet_errors
 def main(
-    source: Annotated[Path, typer.Argument(help="The .spacy file to split.", exists=True, dir_okay=False)],
+    source: Annotated[
+        Path, typer.Argument(help="The .spacy file, or folder of shards, to split.", exists=True)
+    ],
     output: Annotated[Path, typer.Option(help="Folder for train.spacy, dev.spacy, test.spacy and reports.")],
     seed: Annotated[int, typer.Option(help="Another seed, another split.")],
     dev: Annotated[float, typer.Option(help="Fraction for dev; 0 leaves it out.")] = 0.1,
@@ -128,15 +174,18 @@ def main(
         str | None,
         typer.Option(help=r"Regular expression: ids with the same match stay together, e.g. '^(\d+)_'."),
     ] = None,
+    shard_characters: Shard = SHARD,
 ) -> None:
     """Split one .spacy file into train, dev and test, by document.
 
     Example:  python -m corpus_scripts.split corpus/notes.spacy --output corpus/notes --seed 0
     """
-    parts = split_file(source, dev=dev, test=test, seed=seed, group=group)
-    for name, part in parts.items():
-        part.write(output / f"{name}.spacy")
-    show([part.report for part in parts.values()])
+    parts = split_file(
+        source, output, dev=dev, test=test, seed=seed, group=group, characters=shard_characters
+    )
+    for part in parts:
+        part.commit()
+    show([part.report for part in parts])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ class Tally:
     repaired: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
 
+    def merge(self, other: Tally) -> None:
+        """Add the counts of another."""
+        self.repaired.update(other.repaired)
+        self.dropped.update(other.dropped)
+
     def refuse_loss(self, name: str, *, kept: int, limit: float) -> None:
         """Refuse to go on if too large a part of the mentions was lost.
 

@@ -13,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy
+from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc, Span
 from tqdm import tqdm
 
@@ -22,6 +24,8 @@ from corpus_scripts.report import Report, Source
 from corpus_scripts.tally import Tally
 from corpus_scripts.tokenizer import Tokenize, make_tokenizer
 
+GIVEN = "given"  # user_data["tokens"] of a Doc whose record brought its tokens
+
 
 def to_doc(record: Record, tokenize: Tokenize, tally: Tally) -> Doc:
     """Make the annotated Doc of a record.
@@ -30,17 +34,24 @@ def to_doc(record: Record, tokenize: Tokenize, tally: Tally) -> Doc:
     tokenize (Callable): Text → Doc, such as ``make_tokenizer("en")`` or ``nlp.tokenizer``.
     tally (Tally): Receives what was repaired or dropped.
     RETURNS (Doc): ``doc.text == record.text``; mentions in ``doc.spans["gold"]`` and ``doc.ents``; categories
-        in ``doc.cats``; ``doc.user_data["id"]`` and ``["meta"]``.
+        in ``doc.cats``; ``doc.user_data["id"]`` and ``["meta"]``, and ``["tokens"] == "given"`` where the tokens
+        are the record's own.
     RAISES (ValueError): See check_record.
     """
     check_record(record)
     spans = _clean_spans(record, tally)
     cuts = sorted({edge for span in spans for edge in (span.start, span.end)})
-    doc = _cut_tokens(tokenize(record.text), cuts, tally)
+    doc = tokenize(record.text) if record.tokens is None else _given_tokens(record, tokenize)
+    edges = _Edges(doc)
+    if not edges.fit(cuts):
+        doc = _cut_tokens(doc, cuts, tally)
+        edges = _Edges(doc)
     if record.spans is not None:
-        _annotate(doc, spans)
+        _annotate(doc, spans, edges)
     doc.cats = {label: float(value) for label, value in (record.labels or {}).items()}
     doc.user_data["id"] = record.id
+    if record.tokens is not None:
+        doc.user_data["tokens"] = GIVEN
     if record.meta:
         doc.user_data["meta"] = dict(record.meta)
     return doc
@@ -78,14 +89,19 @@ def convert_records(
     """
     tokenize = tokenize or make_tokenizer()
     tally = tally or Tally()
-    collector = Collector(name)
+    collector = Collector(name, tally=tally)
     for record in tqdm(check_unique_ids(records), desc=name, unit="doc", disable=None, leave=False):
-        if record.text:
-            collector.add(to_doc(record, tokenize, tally))
-        else:
-            tally.dropped["empty_document"] += 1
-    tally.refuse_loss(name, kept=collector.mentions, limit=max_loss)
-    return collector.finish(tally, sources=sources, seed=seed, options=options, corpus=corpus)
+        add_record(record, collector, tokenize)
+    tally.refuse_loss(name, kept=collector.counts.mentions, limit=max_loss)
+    return collector.finish(sources=sources, seed=seed, options=options, corpus=corpus)
+
+
+def add_record(record: Record, collector: Collector, tokenize: Tokenize) -> None:
+    """Convert one record and collect it; a record without any text is left out and counted."""
+    if record.text:
+        collector.add(to_doc(record, tokenize, collector.counts.tally))
+    else:
+        collector.counts.tally.dropped["empty_document"] += 1
 
 
 def write_docbin(records: Iterable[Record], path: Path, **facts: Any) -> Report:
@@ -121,6 +137,54 @@ def _clean_spans(record: Record, tally: Tally) -> list[TextSpan]:
     return kept
 
 
+class _Edges:
+    """Where the tokens of a Doc begin and end, in characters."""
+
+    def __init__(self, doc: Doc) -> None:
+        columns = doc.to_array([IDX, LENGTH]).astype(numpy.int64)
+        self.starts = columns[:, 0]
+        self.ends = self.starts + columns[:, 1]
+
+    def fit(self, cuts: Sequence[int]) -> bool:
+        """Whether no cut falls inside a token."""
+        if not cuts:
+            return True
+        last = (
+            numpy.searchsorted(self.starts, cuts, side="left") - 1
+        )  # the last token that begins before a cut
+        return not bool(numpy.any((last >= 0) & (self.ends[last] > numpy.asarray(cuts))))
+
+    def tokens_of(self, spans: Sequence[TextSpan]) -> list[tuple[int, int]]:
+        """First token, and one past the last, of spans that begin and end with tokens."""
+        first = numpy.searchsorted(self.starts, [span.start for span in spans])
+        last = numpy.searchsorted(self.ends, [span.end for span in spans])
+        return list(zip(first.tolist(), (last + 1).tolist()))
+
+
+def _given_tokens(record: Record, tokenize: Tokenize) -> Doc:
+    """The Doc of a record that brings its tokens; white space between them is kept as spaCy's tokenizer does.
+
+    One space belongs to the token before it; any other white space is a token of its own.
+    """
+    words: list[str] = []
+    spaces: list[bool] = []
+    position = 0
+    length = len(record.text)
+    for start, end in (*(record.tokens or ()), (length, length)):
+        gap = record.text[position:start]
+        if gap.startswith(" ") and words:
+            spaces[-1] = True
+            gap = gap[1:]
+        if gap:
+            words.append(gap)
+            spaces.append(False)
+        if start < end:
+            words.append(record.text[start:end])
+            spaces.append(False)
+        position = end
+    return Doc(tokenize("").vocab, words=words, spaces=spaces)
+
+
 def _cut_tokens(doc: Doc, cuts: Sequence[int], tally: Tally) -> Doc:
     """Split the tokens that have a cut inside; the Doc itself is returned if none has."""
     words: list[str] = []
@@ -140,20 +204,25 @@ def _cut_tokens(doc: Doc, cuts: Sequence[int], tally: Tally) -> Doc:
     return Doc(doc.vocab, words=words, spaces=spaces)
 
 
-def _annotate(doc: Doc, spans: Sequence[TextSpan]) -> None:
+def _annotate(doc: Doc, spans: Sequence[TextSpan], edges: _Edges) -> None:
     """Put all mentions into ``doc.spans``, and into ``doc.ents`` the longest of those that overlap."""
-    starts = {token.idx: token.i for token in doc}
-    ends = {token.idx + len(token.text): token.i + 1 for token in doc}
-    mentions = [
-        Span(doc, starts[span.start], ends[span.end], label=span.label, span_id=span.id) for span in spans
+    if not spans:
+        doc.spans[SPANS_KEY] = []
+        doc.set_ents([], default="outside")
+        return
+    places = edges.tokens_of(spans)
+    doc.spans[SPANS_KEY] = [
+        Span(doc, first, last, label=span.label, span_id=span.id)
+        for span, (first, last) in zip(spans, places)
     ]
-    doc.spans[SPANS_KEY] = mentions
     taken = bytearray(len(doc))
     ents = []
     # Longest first, then leftmost, then in the order of the source (sorting is stable).
-    for mention in sorted(mentions, key=lambda span: (span.start_char - span.end_char, span.start_char)):
-        if not any(taken[mention.start : mention.end]):
-            taken[mention.start : mention.end] = b"\x01" * len(mention)
-            ents.append(Span(doc, mention.start, mention.end, label=mention.label))
+    order = sorted(range(len(spans)), key=lambda n: (spans[n].start - spans[n].end, spans[n].start))
+    for number in order:
+        first, last = places[number]
+        if not any(taken[first:last]):
+            taken[first:last] = b"\x01" * (last - first)
+            ents.append(Span(doc, first, last, label=spans[number].label))
     # "outside", not "missing": a document without a mention teaches that there is none.
     doc.set_ents(ents, default="outside")

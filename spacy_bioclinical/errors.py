@@ -241,6 +241,25 @@ class Errors(metaclass=_WithCode):
         "entities nor classes in common. Evaluate on a corpus of the pipeline's own task."
     )
 
+    # BC450 … BC459: reading corpora
+    BC450 = (
+        "No corpus to read at '{path}': {why}. Give a .spacy file or a folder of such files (for training: path under "
+        "[corpora.train], usually set by --paths.train); `python -m corpus_scripts.convert --help` tells how to make one."
+    )
+    BC451 = (
+        "The folder '{path}' holds no .spacy file. Convert the corpus into it (python -m corpus_scripts.convert --help), "
+        "or give the folder that holds the shards."
+    )
+    BC452 = (
+        "The shard {shard} is damaged, or no .spacy file ({why}). Copy it again, or convert the corpus again; the other "
+        "shards need not be made anew."
+    )
+    BC453 = "[corpora]: {what} is {value}, but must be {want}. Correct it in the config."
+    BC454 = (
+        "'{path}' holds no documents, so nothing of it can be mixed in. Convert the corpus again, and read the report "
+        "beside the file; or take this path out of the config."
+    )
+
     # --- BC5xx command line, configs, project ------------------------------------------------------------------
 
     BC501 = "Overlay '{path}' does not exist. Overlays of this project lie in configs/; list the files with `ls configs/*`."
@@ -307,6 +326,18 @@ class Errors(metaclass=_WithCode):
     BC533 = (
         "Nothing was measured: every contestant failed. The first, {key}: {why}. Each failure is told in the result "
         "file given by --output."
+    )
+
+    # BC540 … BC549: debug-corpus
+    BC540 = "{option} is '{given}', but must be {wanted}. `python -m spacy bioclinical debug-corpus --help` tells the options."
+    BC541 = (
+        "No document in {paths}. Convert the corpus again, and read the report beside the file: "
+        "python -m corpus_scripts.convert --help"
+    )
+    BC542 = "'{path}' is given twice: every document of it would count as leakage. Name each file once."
+    BC543 = (
+        "{n_findings} findings are marked ✘: train on this corpus only when you know why they are there. (Leave out --strict to be "
+        "told without an error.)"
     )
 
     # --- BC6xx corpora -----------------------------------------------------------------------------------------
@@ -386,8 +417,9 @@ class Errors(metaclass=_WithCode):
     BC619 = "Record '{record}' cannot be written as {format}: {why}. Change the record before writing it."
     BC620 = "{path} is not a .spacy file written by this project or by `spacy convert` ({why})."
     BC621 = (
-        "Cannot guess the format of {path}. Give --format conll, brat or jsonl "
-        "(guessed from: a folder or .txt/.ann; .jsonl; .tsv, .conll, .iob, .bio; each also as .gz or .xz)."
+        "Cannot guess the format of {path}. Give --format (`convert formats` lists them). Guessed are: a folder, .txt or "
+        ".ann as brat; .jsonl; .csv; .parquet; .tsv, .conll, .iob and .bio as conll; .pubtator; .xml and .json as BioC; "
+        "each also as .gz or .xz."
     )
     BC622 = "{option} is '{value}', but must be {expected}."
     BC623 = (
@@ -401,6 +433,121 @@ class Errors(metaclass=_WithCode):
     BC626 = (
         "{path}, record {record}: {why}. id.text and id.res must be the two files of one release: the same "
         "records in the same order, and the same words outside the [**…**] marks. Fetch both again."
+    )
+    BC627 = "--set {setting}: {why}. Give KEY=VALUE; the keys are {keys}."
+    BC628 = (
+        "There is no {path}. Check the path; for a data set of the hub give its name and --format dataset."
+    )
+    BC640 = (
+        "{path}, {where}: the loader published with the paper stops here ({why}). "
+        "Convert with --mode exact, which reads it."
+    )
+    BC641 = "{path}, line {line}: {why}. Restore the file as its publisher gives it."
+    BC642 = (
+        "The corpus '{name}' cannot be read with {option} '{value}': {why}. "
+        "Leave {option} out, or place the files as `python -m corpus_scripts.convert list` says."
+    )
+    BC643 = (
+        "The published split of '{name}' makes {parts} documents of {total}: a part would be empty. "
+        "Give the whole corpus, or another split with --split checksum."
+    )
+    BC644 = (
+        "{path}: {why}. The notes and their annotations are joined by ROW_ID: place NOTEEVENTS.csv (or .csv.gz) of "
+        "MIMIC-III 1.4, whole, beside the annotation file."
+    )
+    BC635 = (
+        "{path}, line {line}: not a line of the PubTator format ({why}). Lines read: ID|t|title, ID|a|abstract, then "
+        "mentions as ID TAB start TAB end TAB mention TAB type TAB concept and relations as ID TAB name TAB concept TAB "
+        "concept; a blank line ends a document."
+    )
+    BC636 = (
+        "{path}, line {line}, column {column}: not well-formed {format} ({why}). The file is damaged or was not written "
+        "completely; export or fetch it again."
+    )
+    BC637 = (
+        "{path}, {where}: the mention written there is not what stands at {offsets} of document {document} (counted in "
+        "characters, UTF-16 units and bytes; {advice}). The text was changed after annotating: restore the source."
+    )
+    BC638 = (
+        "{path}, line {line}, document {document}{annotation}: not BioC ({why}). A document has an id and passages; a "
+        "passage has offset and text, and annotations with infons, locations (offset and length) and text."
+    )
+    BC639 = (
+        "{path}, line {line}: the file declares entities of its own, which BioC has no use for and which can blow up "
+        "without bound. It was not read further. Export it again without an internal DTD."
+    )
+    BC670 = "{what} is {value}, but must be {range}. Type: python -m corpus_scripts.synthetic stand-in --help"
+    BC671 = (
+        "{path} exists and was not written by this command: it may be the real corpus. Nothing was written; "
+        "give --output a folder of its own."
+    )
+    BC645 = (
+        "{path}, line {line}: {why}. This is not the markup of an i2b2 release: restore the file as it was published, "
+        "or correct that line."
+    )
+    BC646 = (
+        "{path}, line {line}: the mention written there is not what stands at {start}-{end} of the text, which has "
+        "{length} characters (characters and bytes were tried), and was found {found} times within {near} characters "
+        "of it. Correct that tag; to trust the offsets as they are, choose --set mismatch=keep."
+    )
+    BC647 = (
+        '{path}, line {line}: {why}. A concept reads: c="text" LINE:TOKEN LINE:TOKEN||t="type", lines counted from 1, '
+        "tokens from 0, the last one included. Restore the file, or correct that line."
+    )
+    BC648 = (
+        "{path}: {why}. The i2b2 2010 release has one .con for each .txt, of the same name: "
+        "txt/NAME.txt with concept/NAME.con beside it. Restore the missing file."
+    )
+    BC649 = (
+        '{path}, line {line}: {why}. A line of MedNLI reads {{"gold_label": "neutral", "sentence1": "…", '
+        '"sentence2": "…", "pairID": "…"}}. Restore the file.'
+    )
+    BC650 = (
+        "{path}, line {line}: {why}. Expected is a table of notes as MIMIC publishes it: NOTEEVENTS.csv with ROW_ID and "
+        "TEXT, or discharge.csv / radiology.csv with note_id and text, quoted by double quotes. Fetch the file again."
+    )
+    BC651 = "{path}, line {line}: the published loader stops here ({why}). Convert with --mode exact, which reads it."
+    BC652 = (
+        "{name}: {url} could not be fetched ({why}). What was received is kept; run the same command again."
+    )
+    BC653 = "{name}: the archive {path} was not unpacked ({why}). Nothing of it was kept beside the archive itself."
+    BC654 = "{path}: {why}."
+    BC655 = (
+        "Record '{record}' cannot be written as CoNLL: {why}. Write --format brat or --format jsonl, which can, or add "
+        "--lossy to leave such things out, counted."
+    )
+    BC656 = (
+        "{path}, line {line}: {why}. The file begins as `python -m corpus_scripts.export --format conll` writes it, so each "
+        "line must read: token TAB _ or Key=value|… TAB tag. Export it again, or delete the second column."
+    )
+    BC657 = (
+        "{path} exists already. Choose another --output, or add --force to replace it; nothing was written."
+    )
+    BC658 = (
+        "{path}, line {line}: a carriage return stands inside the line. Lines end with LF or CRLF; here some end with CR "
+        "alone. Convert them first, for instance: tr '\\r' '\\n' < OLD > NEW."
+    )
+    BC659 = (
+        "Record '{record}' cannot be written as brat: {why}. Write --format jsonl, which can, or add --lossy to leave such "
+        "things out, counted."
+    )
+    BC630 = (
+        "{path}, line {line}: {why}. A table has a header, then rows with as many columns; a cell that holds the "
+        "separator, a line break or a quote stands in quotes, and quotes in it are doubled. Name columns with "
+        "--text-key and --labels-key, the separator with --set rows.delimiter=…, or export the table again."
+    )
+    BC631 = (
+        "{path}: the first row ({columns} columns) {why}. It must name each column once, among them the text and the "
+        "columns asked for. Set --text-key, --set rows.label_columns=… or --set rows.delimiter=…, or add a header."
+    )
+    BC632 = "Reading {name} needs the package datasets, which is not installed. Type: pip install datasets"
+    BC633 = (
+        "{path}, row {line}: {why}. A row has a text (or tokens and ner_tags) and may have id, spans, cats and labels. "
+        "Columns of other names are given with --text-key, --labels-key and --set rows.tags=…."
+    )
+    BC634 = (
+        "The data set {name} cannot be read: {why}. Give a .parquet file, a folder (of Parquet, CSV or JSONL files, or "
+        "made by save_to_disk), or the name of a data set of the hub, which needs a network; --set split=… chooses a split."
     )
 
     # --- BC7xx pretraining -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from corpus_scripts.corpora.published.splits import PublishedSplit
 from corpus_scripts.reading import ReadOptions
 
 
@@ -13,7 +14,8 @@ class Corpus:
     """One corpus.
 
     name (str): As typed on the command line.
-    task (str): "ner", "textcat" (one category each) or "textcat_multilabel".
+    task (str): "ner", "textcat" (one category each), "textcat_multilabel", or "text" (notes without
+        annotation).
     format (str): One of reading.FORMATS.
     parts (Mapping): "train", "dev", "test" → paths below the input folder, the first that exists is read.
     licence, source, access (str): Terms; where it comes from; how one gets it.
@@ -25,6 +27,10 @@ class Corpus:
         together. Empty: those with the same words are.
     options (ReadOptions): How its files are read.
     note (str): What a user should know before quoting a score.
+    published (str): Name of the paper's loader in published.PUBLISHED, for the mode "published"; "" if none.
+    whole (tuple): Paths below the input folder of the corpus before any split, the first that exists is read;
+        "" is the folder itself if .ann files lie in it. Files that lie in parts go first.
+    published_split (PublishedSplit | None): How the paper splits the whole corpus.
     """
 
     name: str
@@ -40,10 +46,18 @@ class Corpus:
     group: str = ""
     options: ReadOptions = field(default_factory=ReadOptions)
     note: str = ""
+    published: str = ""
+    whole: tuple[str, ...] = ()
+    published_split: PublishedSplit | None = None
 
     def layout(self) -> str:
         """The expected paths, for people."""
-        return "; ".join(f"{part}: {' or '.join(paths)}" for part, paths in self.parts.items())
+        parts = "; ".join(f"{part}: {' or '.join(paths)}" for part, paths in self.parts.items())
+        if not self.whole:
+            return parts
+        whole = " or ".join(path or "the folder itself" for path in self.whole)
+        split = " (split as in the paper)" if self.published_split else ""
+        return f"unsplit{split}: {whole}; {parts}"
 
     def facts(self) -> dict[str, object]:
         """What a report says about the corpus."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corpus_scripts.corpora.entry import JSONL_PARTS, Corpus
-from corpus_scripts.formats.jsonl import JsonlOptions
+from corpus_scripts.formats.rows import RowOptions
 from corpus_scripts.reading import ReadOptions
 
 _IOB_PARTS = {
@@ -71,7 +71,7 @@ PUBLIC = (
         parts=JSONL_PARTS,
         folder="chemprot",
         carve={"test": ("train", 0.2)},
-        options=ReadOptions(jsonl=JsonlOptions(labels="label")),
+        options=ReadOptions(rows=RowOptions(labels="label")),
         licence="public domain mark",
         source="BioCreative VI ChemProt, as sentences by allenai/scibert",
         access="public",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from corpus_scripts.corpora.entry import Corpus
 from corpus_scripts.corpora.generated import GENERATED
+from corpus_scripts.corpora.i2b2 import I2B2
+from corpus_scripts.corpora.mimic import MIMIC
 from corpus_scripts.corpora.paper import PAPER
 from corpus_scripts.corpora.public import PUBLIC
 from spacy_bioclinical.errors import Errors
 
-CORPORA: tuple[Corpus, ...] = (*PUBLIC, *PAPER, *GENERATED)
+CORPORA: tuple[Corpus, ...] = (*PUBLIC, *PAPER, *I2B2, *MIMIC, *GENERATED)
 
 
 def find_corpus(name: str) -> Corpus:

@@ -1,9 +1,9 @@
-"""The lines of a brat .ann file, each taken apart: T mentions, and all that is kept beside them."""
+"""The lines of a brat .ann file, each taken apart and put together: mentions, and all that is kept beside them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ class Mention:
     fragments: tuple[tuple[int, int], ...]
     text: str
     line: int
+    path: Path
 
 
 class AnnLine(NamedTuple):
@@ -30,18 +31,21 @@ class AnnLine(NamedTuple):
 
     kind: str
     facts: dict[str, Any]
+    line: int = 0
 
 
-def parse_ann(path: Path) -> tuple[list[Mention], list[AnnLine]]:
+def parse_ann(path: Path, seen: dict[str, None] | None = None) -> tuple[list[Mention], list[AnnLine]]:
     """Read a .ann file.
 
     path (Path): The file.
+    seen (dict | None): Ids so far, where one document's annotation is split over several files; gets those of
+        this one, in the order of the lines (without equivalences, which have none).
     RETURNS (tuple): Mentions, and all other lines.
     RAISES (ValueError): BC607 with file and line; the line is not quoted.
     """
     mentions: list[Mention] = []
     others: list[AnnLine] = []
-    seen: set[str] = set()
+    seen = {} if seen is None else seen
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
@@ -51,25 +55,60 @@ def parse_ann(path: Path) -> tuple[list[Mention], list[AnnLine]]:
 
         parts = line.split("\t")
         name = parts[0]
-        if len(parts) < 2 or not name:
+        if len(parts) < 2 or name.split() != [name]:
             raise refuse("no tab after the id")
         if name != "*" and name in seen:
             raise refuse("its id was used above")
-        seen.add(name)
+        seen[name] = None
         if name[0] == "T":
-            mentions.append(_parse_mention(name, parts, number, refuse))
+            mentions.append(_parse_mention(name, parts, number, path, refuse))
             continue
         kind = _KINDS.get(name[0])
         if kind is None:
             raise refuse("its id begins with none of T E R A M N # *")
-        facts = kind.parse(parts[1].split(), parts[2:])
-        if facts is None:
+        other = parse_other(line)
+        if other is None:
             raise refuse(f"not a line of {kind.name}")
-        others.append(AnnLine(kind.name, {"id": name, **facts}))
+        others.append(other._replace(line=number))
     return mentions, others
 
 
-def _parse_mention(name: str, parts: list[str], line: int, refuse: Callable[[str], ValueError]) -> Mention:
+def parse_other(line: str) -> AnnLine | None:
+    """Take apart a line that is no mention; None if it is malformed."""
+    name, *parts = line.split("\t")
+    kind = _KINDS.get(name[:1])
+    facts = kind.parse(parts[0].split(), parts[1:]) if kind and parts else None
+    if kind is None or facts is None:
+        return None
+    # brat ends some lines of relations with a tab and some of events with a space.
+    tail = line[len(line.rstrip()) :]
+    if tail and kind.name not in ("normalizations", "notes"):
+        facts["tail"] = tail
+    return AnnLine(kind.name, {"id": name, **facts})
+
+
+def format_other(kind: str, facts: Any) -> str | None:
+    """Put together the line of ``facts`` as parse_other stores them; None if they are no such facts."""
+    try:
+        name = facts["id"]
+        line = f"{name}\t{_FORMATS[kind](facts)}{facts.get('tail', '')}"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    if "\n" in line or line.endswith("\r"):
+        return None
+    return line if parse_other(line) == AnnLine(kind, _plain(facts)) else None
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, at any depth, as JSON and msgpack give them back."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _parse_mention(
+    name: str, parts: list[str], line: int, path: Path, refuse: Callable[[str], ValueError]
+) -> Mention:
     match = _MENTION.fullmatch(parts[1])
     if match is None:
         raise refuse("label and offsets expected after the id")
@@ -82,7 +121,7 @@ def _parse_mention(name: str, parts: list[str], line: int, refuse: Callable[[str
             raise refuse("a mention of no characters")
         fragments.append((start, end))
     # A tab inside the mention is text, not a column.
-    return Mention(name, match.group(1), tuple(fragments), "\t".join(parts[2:]), line)
+    return Mention(name, match.group(1), tuple(fragments), "\t".join(parts[2:]), line, path)
 
 
 def _parse_event(words: list[str], rest: list[str]) -> dict[str, Any] | None:
@@ -144,3 +183,21 @@ _KINDS = {
     "#": _Kind("notes", _parse_note),
     "*": _Kind("equivalences", _parse_equivalence),
 }
+
+
+def _roles(pairs: list[list[str]]) -> str:
+    return "".join(f" {role}:{target}" for role, target in pairs)
+
+
+# What stands after the id and its tab.
+_FORMATS: dict[str, Callable[[Any], str]] = {
+    "events": lambda facts: f"{facts['label']}:{facts['trigger']}{_roles(facts['roles'])}",
+    "relations": lambda facts: f"{facts['label']}{_roles(facts['roles'])}",
+    "attributes": lambda facts: (
+        f"{facts['label']} {facts['target']}" + ("" if facts["value"] is True else f" {facts['value']}")
+    ),
+    "normalizations": lambda facts: f"Reference {facts['target']} {facts['reference']}\t{facts['name']}",
+    "notes": lambda facts: f"{facts['label']} {facts['target']}\t{facts['text']}",
+    "equivalences": lambda facts: f"{facts['label']} {' '.join(facts['targets'])}",
+}
+OTHER_KINDS = tuple(_FORMATS)

@@ -1,173 +1,117 @@
-"""Read and write one JSON object a line: {id?, text, spans: [{start, end, label}], cats or labels}.
+"""Read and write one JSON object a line: {id?, text, spans: [{start, end, label}], cats or labels, tokens?}.
 
-``cats`` names each category and its value, and what it leaves out is missing. ``labels`` names only the
-positive ones, so all others of the corpus are negative: pass their inventory.
+Lines that Prodigy and doccano export are read too (rows.py). Both ways one line is held at a time.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import lzma
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from corpus_scripts.formats.files import plain_stem, read_lines, write_text
-from corpus_scripts.record import Record, TextSpan, check_record
+from corpus_scripts.formats.files import aside, stream_lines
+from corpus_scripts.formats.row_dialects import META, TOKENS, dialect_of
+from corpus_scripts.formats.rows import Place, RowOptions, listed_labels, read_rows
+from corpus_scripts.record import Record, check_record
+from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
-
-@dataclass(frozen=True)
-class JsonlOptions:
-    """Which keys hold what.
-
-    text, id, spans, cats, labels (str): Keys of a line; ``labels`` may hold a list of labels or a single one.
-    """
-
-    text: str = "text"
-    id: str = "id"
-    spans: str = "spans"
-    cats: str = "cats"
-    labels: str = "labels"
+_OURS = RowOptions()
+_TAKEN = {_OURS.id, _OURS.text, _OURS.spans, _OURS.cats, _OURS.labels, TOKENS, META}
+_PACKERS: dict[str, Callable[[IO[bytes]], AbstractContextManager[Any]]] = {
+    ".gz": lambda raw: gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0),
+    ".xz": lambda raw: lzma.LZMAFile(raw, "wb"),  # noqa: SIM115
+}
 
 
 def read_jsonl(
-    path: Path, options: JsonlOptions | None = None, *, inventory: Sequence[str] | None = None
+    path: Path,
+    options: RowOptions | None = None,
+    *,
+    inventory: Sequence[str] | None = None,
+    tally: Tally | None = None,
 ) -> Iterator[Record]:
     """Read one file, plain or .gz or .xz.
 
     path (Path): The file; blank lines are passed over.
-    options (JsonlOptions | None): Which keys hold what.
+    options (RowOptions | None): Which keys hold what.
     inventory (Sequence[str] | None): All labels, for lines that name only the positive ones; by default those
-        that occur in this file.
+        that occur in this file, which is then read twice.
+    tally (Tally | None): Receives what was left out (lines rejected or ignored in Prodigy).
     YIELDS (Record): Lines without an id get "<file>-00001", … after their line.
-    RAISES (ValueError): BC610 a line that is not such an object, BC623 a label outside the inventory, and
-        those of check_record, with file and line.
+    RAISES (ValueError): BC610 a line that is not such an object, BC605 a tag that is none, and those of
+        check_record, with file and line; BC611, BC624.
     """
     path = Path(path)
-    options = options or JsonlOptions()
-    rows = list(_read_rows(path))
-    if inventory is None:
-        inventory = sorted({label for line, row in rows for label in _listed(row, options, path, line) or ()})
-    for line, row in rows:
-        yield _make_record(path, line, row, options, inventory)
+    yield from read_rows(lambda: jsonl_rows(path), options or RowOptions(), inventory=inventory, tally=tally)
 
 
-def listed_labels(path: Path, options: JsonlOptions | None = None) -> set[str]:
-    """All labels that lines of a file name in a list: to build one inventory over several files."""
-    options = options or JsonlOptions()
-    rows = _read_rows(Path(path))
-    return {label for line, row in rows for label in _listed(row, options, Path(path), line) or ()}
+def jsonl_labels(path: Path, options: RowOptions | None = None) -> set[str]:
+    """All labels that lines of a file list: to build one inventory over several files."""
+    return listed_labels(jsonl_rows(Path(path)), options or RowOptions())
+
+
+def jsonl_rows(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """The objects of a file and where they stand."""
+    for line, content in enumerate(stream_lines(path), start=1):
+        if not content.strip():
+            continue
+        place = Place.in_file(path, line)
+        try:
+            row = json.loads(content)
+        except json.JSONDecodeError as error:
+            # Only the column: the error itself holds the document.
+            raise place.refuse(f"not JSON (column {error.colno})") from None
+        except (ValueError, RecursionError) as error:
+            why = "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+            raise place.refuse(why) from None
+        if not isinstance(row, dict):
+            raise place.refuse("not a JSON object")
+        yield place, row
 
 
 def write_jsonl(records: Iterable[Record], path: Path) -> None:
     """Write records as JSONL, one a line; ``read_jsonl`` gives them back.
 
-    records (Iterable[Record]): Their meta must hold no key of the format.
-    path (Path): The file; it appears only when whole.
+    records (Iterable[Record]): Written as they come.
+    path (Path): The file, compressed if it ends with .gz or .xz; it appears only when whole.
+    RAISES (ValueError): Those of check_record, BC619.
     """
-    lines = []
-    for record in records:
-        check_record(record, where=str(path))
-        row: dict[str, Any] = {"id": record.id, "text": record.text}
-        if record.spans is not None:
-            row["spans"] = [
-                {
-                    "start": span.start,
-                    "end": span.end,
-                    "label": span.label,
-                    **({"id": span.id} if span.id else {}),
-                }
-                for span in record.spans
-            ]
-        if record.labels is not None:
-            row["cats"] = dict(record.labels)
-        taken = row.keys() & record.meta.keys()
-        if taken:
-            why = f"its meta uses the key(s) {', '.join(sorted(taken))}"
-            raise ValueError(Errors.BC619.format(record=record.id, format="JSONL", why=why))
-        row.update(record.meta)
-        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    write_text(Path(path), "".join(lines))
+    path = Path(path)
+    pack = _PACKERS.get(path.suffix, nullcontext)
+    with aside(path, binary=True) as raw, pack(raw) as file:
+        for record in records:
+            check_record(record, where=str(path))
+            file.write(_line(record).encode("utf-8"))
 
 
-def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, content in enumerate(read_lines(path), start=1):
-        if not content.strip():
-            continue
-        try:
-            row = json.loads(content)
-        except json.JSONDecodeError as error:
-            # The error's own text would be fine, but its chained form shows the document.
-            why = f"not JSON (column {error.colno})"
-            raise ValueError(Errors.BC610.format(path=path, line=line, why=why)) from None
-        if not isinstance(row, dict):
-            raise ValueError(Errors.BC610.format(path=path, line=line, why="not a JSON object"))
-        yield line, row
-
-
-def _make_record(
-    path: Path, line: int, row: dict[str, Any], options: JsonlOptions, inventory: Sequence[str]
-) -> Record:
-    def refuse(why: str) -> ValueError:
-        return ValueError(Errors.BC610.format(path=path, line=line, why=why))
-
-    text = row.get(options.text)
-    if not isinstance(text, str):
-        raise refuse(f'no string under "{options.text}"')
-    name = row.get(options.id)
-    if name is not None and (isinstance(name, bool) or not isinstance(name, (str, int))):
-        raise refuse(f'"{options.id}" is neither a string nor a whole number')
-    spans = row.get(options.spans)
-    if spans is not None and not isinstance(spans, list):
-        raise refuse(f'"{options.spans}" is not a list')
+def _line(record: Record) -> str:
+    row: dict[str, Any] = {_OURS.id: record.id, _OURS.text: record.text}
+    if record.spans is not None:
+        row[_OURS.spans] = [
+            {
+                "start": span.start,
+                "end": span.end,
+                "label": span.label,
+                **({"id": span.id} if span.id else {}),
+            }
+            for span in record.spans
+        ]
+    if record.labels is not None:
+        row[_OURS.cats] = dict(record.labels)
+    if record.tokens is not None:
+        row[TOKENS] = [list(edges) for edges in record.tokens]
+    if record.meta:
+        # Beside the fields where that reads back the same, else under a key of its own.
+        flat = {**row, **record.meta}
+        shadows = not _TAKEN.isdisjoint(record.meta) or dialect_of(flat, _OURS) != "plain"
+        row = {**row, META: record.meta} if shadows else flat
     try:
-        made = None if spans is None else tuple(_make_span(span) for span in spans)
-    except (KeyError, TypeError, ValueError):
-        raise refuse(f'an entry of "{options.spans}" is not {{"start", "end", "label"}}') from None
-    record_id = str(name) if name is not None else f"{plain_stem(path)}-{line:05d}"
-    known = {options.text, options.id, options.spans, options.cats, options.labels}
-    meta = {key: value for key, value in row.items() if key not in known}
-    record = Record(record_id, text, made, _categories(path, line, row, options, inventory, record_id), meta)
-    check_record(record, where=f"{path}, line {line}")
-    return record
-
-
-def _make_span(span: Any) -> TextSpan:
-    if isinstance(span, list):
-        start, end, label = span
-        return TextSpan(start, end, label)
-    return TextSpan(span["start"], span["end"], span["label"], str(span.get("id", "")))
-
-
-def _categories(
-    path: Path, line: int, row: dict[str, Any], options: JsonlOptions, inventory: Sequence[str], record: str
-) -> Mapping[str, float] | None:
-    cats = row.get(options.cats)
-    if cats is not None:
-        numbers = isinstance(cats, dict) and all(
-            isinstance(value, (bool, int, float)) for value in cats.values()
-        )
-        if not numbers:
-            why = f'"{options.cats}" does not map each label to a number'
-            raise ValueError(Errors.BC610.format(path=path, line=line, why=why))
-        return {label: float(value) for label, value in cats.items()}
-    listed = _listed(row, options, path, line)
-    if listed is None:
-        return None
-    for label in listed:
-        if label not in inventory:
-            raise ValueError(Errors.BC623.format(record=record, label=label))
-    return {label: float(label in listed) for label in inventory}
-
-
-def _listed(row: dict[str, Any], options: JsonlOptions, path: Path, line: int) -> list[str] | None:
-    listed = row.get(options.labels)
-    if listed is None:
-        return None
-    if isinstance(listed, str):
-        return [listed]
-    if not isinstance(listed, list) or not all(isinstance(label, str) for label in listed):
-        why = f'"{options.labels}" is neither a label nor a list of labels'
-        raise ValueError(Errors.BC610.format(path=path, line=line, why=why))
-    return listed
+        return json.dumps(row, ensure_ascii=False) + "\n"
+    except (TypeError, RecursionError) as error:
+        why = f"JSON has no word for its meta ({type(error).__name__})"
+        raise ValueError(Errors.BC619.format(record=record.id, format="JSONL", why=why)) from None

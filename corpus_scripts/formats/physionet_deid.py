@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpus_scripts.formats.files import read_text
+from corpus_scripts.formats.physionet_align import place_marks
 from corpus_scripts.record import Record, TextSpan
 from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
-_RECORD = re.compile(
-    r"START_OF_RECORD=([^|\s]+)\|\|\|\|([^|\s]+)\|\|\|\|(?:\r?\n)?(.*?)\|\|\|\|END_OF_RECORD", re.DOTALL
-)
-_MARK = re.compile(r"\[\*\*(.*?)\*\*\]", re.DOTALL)
+_BEGIN, _END, _BAR = "START_OF_RECORD=", "||||END_OF_RECORD", "||||"
 
-# What a mark says → its class; the first rule that fits is taken. All of them are read in lower case.
+# What a mark says → its class; the first rule that fits is taken. All of them are read in lower case. The paper's
+# loader calls a "Hospital Ward Name" a name and knows no class for half of the others.
 _CLASSES = (
-    (r"name", "name"),
-    (r"e-?mail address", "other"),
-    (r"telephone/fax|pager number", "phone_nb"),
+    (r"\bward|unit name|hospital", "location"),
+    (r"name|initial", "name"),
+    (r"e-?mail", "other"),
+    (r"telephone|fax|pager|phone", "phone_nb"),
     (r"age over", "age"),
-    (r"location|hospital|street address|unit number|state|country|university|apartment|ward|zip", "location"),
-    (r"^\d+$|^\d{1,2}-\d{1,2}$|^\d{2,4}-\d{1,4}(-\d{1,2})?$|date range|month|year|holiday|\bday\b", "date"),
-    (r"^$|company|number|security|record|identifier", "other"),
-)
+    (r"location|address|unit number|\bstate\b|country|county|\bcity|university|apartment|\bzip|po box", "location"),
+    (r"^\d+$|^\d{1,4}[-/]\d{1,4}([-/]\d{1,4})?$|date|month|year|holiday|\bday\b|season", "date"),
+    (r"^$|company|number|security|record|identifier|url|contact|info", "other"),
+)  # fmt: skip
 
 
 class _Part(NamedTuple):
@@ -44,8 +44,9 @@ def read_physionet_deid(path: Path, tally: Tally) -> Iterator[Record]:
     """Read ``id.text`` with the ``id.res`` beside it.
 
     path (Path): The file of surrogate texts, or its folder.
-    tally (Tally): Receives marks of a kind no rule knows (kept as "other"), marks that touch (one mention of
-        the first mark's class), and marks with only white space between them, whose border is a guess.
+    tally (Tally): Receives marks of a kind no rule knows (kept as "other"), marks with nothing or only white space
+        between them (the border of their surrogates is told by words), those that cannot be told apart (one
+        mention of the first mark's class), and records whose plain words differ between the two files.
     YIELDS (Record): ids are "patient-note".
     RAISES (ValueError): BC626 if the two files do not belong together.
     """
@@ -58,7 +59,16 @@ def read_physionet_deid(path: Path, tally: Tally) -> Iterator[Record]:
         why = f"{len(texts)} and {len(results)} records, or other ones"
         raise ValueError(Errors.BC626.format(path=source, record="list", why=why))
     for text, result in zip(texts, results):
-        spans = _align(text, result.text, source, tally)
+        plains, marks = split_marks(result.text)
+        placed = place_marks(text.text, plains, marks, tally)
+        if isinstance(placed, str):
+            raise ValueError(Errors.BC626.format(path=source, record=text.id, why=placed))
+        spans = []
+        for start, end, mark in placed:
+            label = class_of(mark)
+            if label is None:
+                tally.repaired["unknown_mark_as_other"] += 1
+            spans.append(TextSpan(start, end, label or "other"))
         yield Record(text.id, text.text, tuple(spans), meta={"patient": text.id.rpartition("-")[0]})
 
 
@@ -68,64 +78,53 @@ def class_of(mark: str) -> str | None:
     return next((label for rule, label in _CLASSES if re.search(rule, lowered)), None)
 
 
+def scan_records(text: str) -> Iterator[tuple[str, int]]:
+    """What stands between the two markers of each record, and the line where it begins.
+
+    text (str): The whole file. A beginning without an end is not given.
+    YIELDS (tuple[str, int]): "patient||||note||||…" and the line, from 1.
+    """
+    line, counted, start = 1, 0, text.find(_BEGIN)
+    while start >= 0:
+        end = text.find(_END, start + len(_BEGIN))
+        if end < 0:
+            return
+        line += text.count("\n", counted, start)
+        counted = start
+        yield text[start + len(_BEGIN) : end], line
+        start = text.find(_BEGIN, end + len(_END))
+
+
+def split_marks(text: str) -> tuple[list[str], list[str]]:
+    """The plain parts of a text and the marks between them (what stands inside ``[**`` and ``**]``)."""
+    plains: list[str] = []
+    marks: list[str] = []
+    position = 0
+    while True:
+        start = text.find("[**", position)
+        end = text.find("**]", start + 3) if start >= 0 else -1
+        if end < 0:
+            return [*plains, text[position:]], marks
+        plains.append(text[position:start])
+        marks.append(text[start + 3 : end])
+        position = end + 3
+
+
 def _parts(path: Path) -> list[_Part]:
-    found = [_Part(f"{patient}-{note}", text) for patient, note, text in _RECORD.findall(read_text(path))]
+    text = read_text(path)
+    found: list[_Part] = []
+    for content, line in scan_records(text):
+        fields = content.split(_BAR, 2)
+        if len(fields) < 3 or not all(re.fullmatch(r"[^|\s]+", field) for field in fields[:2]):
+            why = "its first line is not START_OF_RECORD=patient||||note||||"
+            raise ValueError(Errors.BC626.format(path=path, record=f"at line {line}", why=why))
+        if _BEGIN in content:
+            why = "another record begins before it ends"
+            raise ValueError(Errors.BC626.format(path=path, record=f"at line {line}", why=why))
+        found.append(_Part(f"{fields[0]}-{fields[1]}", re.sub(r"\A\r?\n", "", fields[2])))
+    if text.count(_BEGIN) != len(found):
+        why = "it has no end"
+        raise ValueError(Errors.BC626.format(path=path, record=f"number {len(found) + 1}", why=why))
     if not found:
         raise ValueError(Errors.BC612.format(where=path))
     return found
-
-
-def _align(part: _Part, marked: str, path: Path, tally: Tally) -> list[TextSpan]:
-    """Find the surrogate of each mark.
-
-    The plain parts between the marks are looked for one after the other, each at its first place with at
-    least one character before it, the last at the end. If the texts can be aligned at all, this way aligns
-    them.
-    """
-    pieces = _MARK.split(marked)
-    plains, marks = _merge_touching(pieces[0::2], pieces[1::2], tally)
-
-    def refuse(number: int) -> ValueError:
-        why = f"the words around mark {number} are not those of the text"
-        return ValueError(Errors.BC626.format(path=path, record=part.id, why=why))
-
-    if not marks:
-        if plains[0] != part.text:
-            raise refuse(0)
-        return []
-    if not part.text.startswith(plains[0]):
-        raise refuse(1)
-    spans: list[TextSpan] = []
-    position = len(plains[0])
-    for number, (mark, plain) in enumerate(zip(marks, plains[1:]), start=1):
-        is_last = number == len(marks)
-        if is_last:
-            end = len(part.text) - len(plain)
-            if not part.text.endswith(plain) or end <= position:
-                raise refuse(number)
-        else:
-            end = part.text.find(plain, position + 1)
-            if end < 0:
-                raise refuse(number)
-            if not plain.strip():
-                tally.repaired["border_of_marks_guessed"] += 1
-        label = class_of(mark)
-        if label is None:
-            tally.repaired["unknown_mark_as_other"] += 1
-        spans.append(TextSpan(position, end, label or "other"))
-        position = end + len(plain)
-    return spans
-
-
-def _merge_touching(plains: list[str], marks: list[str], tally: Tally) -> tuple[list[str], list[str]]:
-    """Make one of marks with nothing between them: their surrogates cannot be told apart."""
-    kept_plains: list[str] = [plains[0]]
-    kept_marks: list[str] = []
-    for mark, plain in zip(marks, plains[1:]):
-        if kept_marks and not kept_plains[-1]:
-            tally.repaired["touching_marks_joined"] += 1
-            kept_plains[-1] = plain
-            continue
-        kept_marks.append(mark)
-        kept_plains.append(plain)
-    return kept_plains, kept_marks

@@ -9,6 +9,7 @@ import typer
 
 from corpus_scripts.cli import quiet_errors
 from corpus_scripts.synthetic import deid, phenotype
+from corpus_scripts.synthetic.standin.table import DEFAULT_SIZE, STAND_INS, write_stand_in
 
 app = typer.Typer(
     add_completion=False,
@@ -48,6 +49,30 @@ def write_phenotype(
     """
     phenotype.write_corpus(output, {"train": train, "dev": dev, "test": test}, seed)
     typer.echo(f"{train + dev + test} notes in {output}")
+
+
+@app.command("stand-in")
+@quiet_errors
+def write_one(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(STAND_INS)}.")],
+    output: Annotated[Path, typer.Option(help="Folder of its own; files of others are never replaced.")],
+    size: Annotated[
+        str,
+        typer.Option(
+            help=f"Records, or `paper` for the real corpus' number; {DEFAULT_SIZE} at most if not given."
+        ),
+    ] = "",
+    seed: Seed = 0,
+    difficulty: Annotated[
+        float, typer.Option(help="0 easy, 1 hard; from 0.5 on test's templates and fillers are not in train.")
+    ] = 0.3,
+) -> None:
+    """A corpus of the paper that stands under an agreement, invented, in the files of the original.
+
+    Then:  python -m corpus_scripts.convert corpus NAME --input OUTPUT --output corpus/NAME
+    """
+    count = write_stand_in(name, output, size=size, seed=seed, difficulty=difficulty)
+    typer.echo(f"{count} {STAND_INS[name].unit} in {output}")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def tokenizer_folder(name: str) -> Path:
 def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tuple[int, int]:
     """Cut the documents of one file at the last token that ends within the pieces kept.
 
-    source (Path): A .spacy file.
-    target (Path): The file to write, aside first.
+    source (Path): A .spacy file or a folder of shards.
+    target (Path): The file to write, aside first; for a folder of shards, the folder.
     n_pieces (int): Pieces kept in each document, prefix and suffix pieces counted.
     tokenizer (Path): Encoder folder.
     RETURNS (tuple[int, int]): Documents that were longer, documents in all.
@@ -60,13 +60,17 @@ def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tupl
     from spacy.tokens import DocBin
 
     from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
+    from spacy_bioclinical.training.shards import iter_docs, shards_of
 
+    if source.is_dir():
+        shards = {shard: target / shard.relative_to(source) for shard in shards_of(source)}
+        counts = [cut_file(shard, place, n_pieces, tokenizer) for shard, place in shards.items()]
+        return sum(n_cut for n_cut, _ in counts), sum(n_docs for _, n_docs in counts)
     cutter = PieceTokenizer.from_folder(tokenizer)
     room = n_pieces - len(cutter.prefix_ids) - len(cutter.suffix_ids)
-    docs = list(DocBin().from_disk(source).get_docs(spacy.blank("en").vocab))
     kept = DocBin(store_user_data=True)
     n_cut = 0
-    for doc in docs:
+    for doc in iter_docs(source, spacy.blank("en").vocab):
         (pieces,) = cutter.encode([doc.text])
         if len(pieces.ids) > room:
             n_cut += 1
@@ -76,7 +80,8 @@ def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tupl
             short.cats = dict(doc.cats)
             doc = short
         kept.add(doc)
+    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")
     kept.to_disk(aside)
     os.replace(aside, target)
-    return n_cut, len(docs)
+    return n_cut, len(kept)

@@ -1,4 +1,4 @@
-"""`python -m spacy bioclinical evaluate`: score a pipeline on a .spacy file, with the numbers' signature.
+"""`python -m spacy bioclinical evaluate`: score a pipeline on a corpus, with the numbers' signature.
 
 Like the other commands that need a device, it runs in a child process that sees only that device.
 """
@@ -17,7 +17,7 @@ from spacy_bioclinical.cli.processes import device_environment, run_python, spac
 @bioclinical.command("evaluate")
 def evaluate_cli(
     model: str = typer.Argument(..., help="Folder or name of a trained pipeline"),
-    data: Path = typer.Argument(..., help="A .spacy file", exists=True, dir_okay=False),
+    data: Path = typer.Argument(..., help="A .spacy file or a folder of shards", exists=True),
     output: Path | None = typer.Option(
         None, "--output", "-o", help="JSON file for all scores", dir_okay=False
     ),
@@ -42,7 +42,7 @@ def evaluate_here(model: str, data: Path, output: Path | None, gpu_id: int) -> N
     """Evaluate in this process, write the report and print its main numbers.
 
     model (str): Folder or name of a pipeline.
-    data (Path): A .spacy file.
+    data (Path): A .spacy file or a folder of shards.
     output (Path | None): JSON file, written aside first.
     gpu_id (int): Device for spaCy itself, which needs cupy; -1 for none.
     """

@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 def outputs_cli(
     model: str = typer.Argument(..., help="Folder or installed name of a pipeline"),
     corpus: Path = typer.Argument(
-        ..., help="A .spacy file; its texts are read, its annotation is not", exists=True
+        ..., help="A .spacy file or folder of shards; its texts are read, not its annotation", exists=True
     ),
     output: Path = typer.Option(..., "--output", "-o", help="JSON file to write"),
     limit: int = typer.Option(8, "--limit", "-n", min=1, help="How many documents"),
@@ -39,15 +39,17 @@ def describe(model: str, corpus: Path, limit: int) -> list[dict[str, Any]]:
     """Run a pipeline over the first texts of a corpus.
 
     model (str): Folder or installed name.
-    corpus (Path): A .spacy file.
+    corpus (Path): A .spacy file or a folder of shards.
     limit (int): How many documents.
     RETURNS (list[dict]): For each document ents [start, end, label, confidence], cats and coverage.
     """
     import spacy
-    from spacy.tokens import Doc, DocBin, Span
+    from spacy.tokens import Doc, Span
+
+    from spacy_bioclinical.training.shards import iter_docs
 
     nlp = spacy.load(model)
-    texts = [doc.text for doc in islice(DocBin().from_disk(corpus).get_docs(nlp.vocab), limit)]
+    texts = [doc.text for doc in islice(iter_docs(corpus, nlp.vocab), limit)]
     has_confidence = Span.has_extension("confidence")
     has_coverage = Doc.has_extension("coverage")
     documents = []

@@ -1,4 +1,4 @@
-"""Evaluate a pipeline on a .spacy file, and sign the scores with what they were measured on.
+"""Evaluate a pipeline on a corpus, and sign the scores with what they were measured on.
 
 The pipeline runs once, inside spaCy's own `nlp.evaluate`; entity and class scores are then read off the same
 predictions. A number without its corpus, matching rule and versions cannot be compared, so all of it is kept
@@ -21,6 +21,7 @@ from spacy_bioclinical import __version__
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.training.class_scores import score_classes
 from spacy_bioclinical.training.entity_scores import score_entities
+from spacy_bioclinical.training.shards import shards_of
 
 LIBRARIES = ("spacy", "spacy-transformers", "torch", "transformers", "tokenizers", "numpy")
 
@@ -38,7 +39,7 @@ def evaluate_pipeline(nlp: Language, data: Path) -> dict[str, Any]:
     """Run a pipeline on a corpus and score it.
 
     nlp (Language): the pipeline.
-    data (Path): a .spacy file.
+    data (Path): a .spacy file or a folder of shards.
     RETURNS (dict): "documents", "tokens", "words_per_second"; "entities" (see `score_entities`) or None;
         "classes":
         for each text classifier, by component name, see `score_classes`; "spacy": what `nlp.evaluate`
@@ -78,11 +79,18 @@ def signature(nlp: Language, data: Path) -> dict[str, Any]:
     """Say what a score was measured on, with and how.
 
     nlp (Language): the pipeline.
-    data (Path): the corpus file.
-    RETURNS (dict): data (file name and sha256), model, seed of its training if known, versions, matching
-        rule.
+    data (Path): the corpus: a file or a folder of shards.
+    RETURNS (dict): data (file name and sha256; for shards that of the lines "sha256  name"), model, seed of its
+        training if known, versions, matching rule.
     """
-    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    shards = {shard: hashlib.sha256(shard.read_bytes()).hexdigest() for shard in shards_of(data)}
+    if data.is_dir():
+        lines = "".join(
+            f"{sha256}  {shard.relative_to(data).as_posix()}\n" for shard, sha256 in shards.items()
+        )
+        digest = hashlib.sha256(lines.encode("utf8")).hexdigest()
+    else:
+        digest = shards[data]
     versions = {"python": platform.python_version(), "spacy-bioclinical": __version__}
     for library in LIBRARIES:
         try:

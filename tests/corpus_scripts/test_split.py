@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
+from corpus_scripts.from_docbin import read_docs
 from corpus_scripts.record import Record, TextSpan
 from corpus_scripts.split import app, split, split_file
 from corpus_scripts.to_docbin import record_id, write_docbin
@@ -32,7 +32,7 @@ def source(tmp_path):
 
 
 def ids(converted):
-    return [record_id(doc) for doc in DocBin().from_bytes(converted.data).get_docs(Vocab())]
+    return [record_id(doc) for doc in docs_of(converted)]
 
 
 def test_split_parts_are_disjoint_complete_and_of_the_size_asked():
@@ -79,8 +79,21 @@ def test_split_empty_part_is_refused():
         parts_of(range(20), key=lambda item: "same")
 
 
+def parts_of_file(source, name="parts", **options):
+    output = source.parent / name
+    parts = split_file(source, output, **{"dev": 0.1, "test": 0.2, "seed": 0, **options})
+    for part in parts:
+        assert not part.path.exists()
+        part.commit()
+    return {part.report.name: part for part in parts}
+
+
+def docs_of(part):
+    return read_docs(part.path, Vocab())
+
+
 def test_split_file_keeps_documents_whole(source):
-    parts = split_file(source, dev=0.1, test=0.2, seed=0)
+    parts = parts_of_file(source)
     assert {name: part.report.documents for name, part in parts.items()} == {
         "train": 42,
         "dev": 6,
@@ -90,17 +103,27 @@ def test_split_file_keeps_documents_whole(source):
         f"p{n % 12:02d}_{n}" for n in range(60)
     )
     assert sum(part.report.ents["name"] for part in parts.values()) == 60
-    docs = [doc for part in parts.values() for doc in DocBin().from_bytes(part.data).get_docs(Vocab())]
+    docs = [doc for part in parts.values() for doc in docs_of(part)]
     assert all(doc.cats == {"X": float(int(record_id(doc).split("_")[1]) % 2)} for doc in docs)
     assert all([span.text for span in doc.spans["gold"]] == ["Orrin"] for doc in docs)
-    again = split_file(source, dev=0.1, test=0.2, seed=0)
-    assert {name: part.data for name, part in parts.items()} == {
-        name: part.data for name, part in again.items()
+    again = parts_of_file(source, "again")
+    for name, part in parts.items():
+        assert part.path.read_bytes() == again[name].path.read_bytes()
+
+
+def test_split_of_shards_into_shards_is_the_split_of_one_file(source):
+    parts = parts_of_file(source)
+    many = parts_of_file(source, "many", characters=100)
+    assert many["train"].path.is_dir()
+    assert {name: list(ids(part)) for name, part in many.items()} == {
+        name: list(ids(part)) for name, part in parts.items()
     }
+    twice = parts_of_file(many["train"].path, "twice")
+    assert sum(part.report.documents for part in twice.values()) == 42
 
 
 def test_split_file_by_patient(source):
-    parts = split_file(source, dev=0.1, test=0.2, seed=0, group=r"^(p\d+)_")
+    parts = parts_of_file(source, group=r"^(p\d+)_")
     patients = {name: {number.split("_")[0] for number in ids(part)} for name, part in parts.items()}
     assert not patients["train"] & patients["test"]
     assert not patients["train"] & patients["dev"]
