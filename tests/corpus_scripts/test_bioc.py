@@ -179,7 +179,7 @@ def test_bioc_label_comes_from_the_infon_asked_for(tmp_path, form):
     [record] = read(tmp_path, form, [whole], options=BiocOptions(type_key="kind"))
     assert record.spans == (TextSpan(0, 5, "Person", "a"),)
     assert record.meta["annotations"] == {"a": {"type": "Name"}}
-    refused(tmp_path, form, [whole], "BC638.*annotation 1.*type-key", BiocOptions(type_key="sort"))
+    refused(tmp_path, form, [whole], "BC638.*annotation 1.*type_key", BiocOptions(type_key="sort"))
 
 
 @BOTH
