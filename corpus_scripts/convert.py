@@ -42,6 +42,8 @@ def list_corpora() -> None:
             f"{corpus.name}  [{corpus.task}, {corpus.format}]  licence: {corpus.licence}; {corpus.access}"
         )
         typer.echo(f"    source: {corpus.source}")
+        if corpus.published:
+            typer.echo("    modes:  exact, published")
         typer.echo(f"    files:  {corpus.layout()}")
         for part, (origin, fraction) in corpus.carve.items():
             typer.echo(

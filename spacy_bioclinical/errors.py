@@ -259,6 +259,10 @@ class Errors(metaclass=_WithCode):
         "'{path}' holds no documents, so nothing of it can be mixed in. Convert the corpus again, and read the report "
         "beside the file; or take this path out of the config."
     )
+    BC455 = (
+        "'{path}' has no labels of the kind '{kind}'. Give the kind its annotations are of (ents, cats or spans), or "
+        "look at the corpus with `python -m spacy bioclinical debug-corpus`."
+    )
 
     # --- BC5xx command line, configs, project ------------------------------------------------------------------
 

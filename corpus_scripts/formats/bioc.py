@@ -205,7 +205,9 @@ class BiocDocument:
             raise self.refusal("it has a text, but no location or one of no characters", where)
         label = infons.get(self.options.type_key)
         if not isinstance(label, str) or not label.strip():
-            raise self.refusal(f"no infon '{self.options.type_key}' names its type; give --set bioc.type_key=KEY", where)
+            raise self.refusal(
+                f"no infon '{self.options.type_key}' names its type; give --set bioc.type_key=KEY", where
+            )
         name = self._name(published)
         self.mentions.append(Mention(name, label, tuple(fragments), text, where))
         rest = {key: value for key, value in infons.items() if key != self.options.type_key}

@@ -6,7 +6,7 @@ packed documents of a shard are permuted (no Doc is made for that), and a buffer
 corpus in one file is thus permuted completely. Memory: one packed shard of each source, and `buffer` Docs.
 
 An epoch is a call. spaCy calls once and keeps all examples unless [training] says max_epochs = -1: set that to stream.
-It then initializes from the first 100 examples: write the labels beforehand with `python -m spacy init labels`.
+It then initializes from the first 100 examples: name the labels with `spacy-bioclinical.CorpusLabels.v1` (labels.py).
 """
 
 import math
@@ -49,8 +49,8 @@ def build_sharded_corpus_v1(
     limit (int): documents of an epoch, counted after mixing; 0 for all.
     max_length, gold_preproc, augmenter: as for spacy.Corpus.v1.
     RETURNS (Callable[[Language], Iterable[Example]]): a call is an epoch.
-    RAISES (ValueError): BC450, BC451 if a path holds no corpus, BC453 if a setting is out of range; when read, BC452
-        at a damaged shard, BC454 for a source without documents.
+    RAISES (ValueError): BC450 without any path, BC453 if a setting is out of range; when read, BC450 or BC451 if a
+        path holds no corpus, BC452 at a damaged shard, BC454 for a source without documents.
     """
     if path is None:
         raise ValueError(Errors.BC450.format(path="", why="none was given"))
@@ -75,12 +75,16 @@ class Source:
     """One corpus of a mix: its shards, and how often each of its documents is seen in an epoch."""
 
     def __init__(self, path: str | Path, weight: float = 1.0) -> None:
-        """Find the shards (BC450, BC451); BC453 if the weight is not a number above 0."""
+        """BC453 if the weight is not a number above 0. The shards are looked for when they are needed."""
         if isinstance(weight, bool) or not 0 < weight < math.inf:
             raise ValueError(Errors.BC453.format(what=f"weight of {path}", value=weight, want="above 0"))
         self.path = Path(path)
         self.weight = float(weight)
-        self.shards = shards_of(path)
+
+    @cached_property
+    def shards(self) -> list[Path]:
+        """The files of the corpus (BC450, BC451)."""
+        return shards_of(self.path)
 
     @cached_property
     def counts(self) -> list[int]:

@@ -69,11 +69,19 @@ def unpack(packed: DocBin, vocab: Vocab, shard: Path) -> Iterator[Doc]:
     for index in range(len(packed)):
         try:
             doc = next(docs)
+            _check_spans(doc)
         except Exception as error:
             why = f"document {index}: {type(error).__name__}"
             raise ValueError(Errors.BC452.format(shard=shard, why=why)) from None
         yield doc
         del doc  # the caller may be done with it before asking for the next
+
+
+def _check_spans(doc: Doc) -> None:
+    """Refuse spans outside the Doc: spaCy does not look when it unpacks them, and would read foreign memory."""
+    for group in doc.spans.values():
+        if any(not 0 <= span.start <= span.end <= len(doc) for span in group):
+            raise IndexError
 
 
 def take(packed: DocBin, indices: Sequence[int]) -> DocBin:

@@ -77,7 +77,7 @@ READERS = {
     "mimic": (read_mimic_notes, "n.csv", NOTES),
 }
 FUZZING = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -39,7 +39,7 @@ READERS = {
     "json lines": (lambda path, tally: read_bioc_json(path, None, tally), WRITERS["lines"](DOCUMENTS)),
 }
 FUZZ = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

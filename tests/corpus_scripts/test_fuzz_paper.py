@@ -75,7 +75,7 @@ def fuzz(tmp_path_factory, task, name, mode):
 
     @given(damaged(TASKS[task][1][name].encode()))
     @settings(
-        max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
+        max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,

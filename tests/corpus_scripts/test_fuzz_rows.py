@@ -20,7 +20,7 @@ from corpus_scripts.formats.row_parts import DIALECTS, RowOptions
 from corpus_scripts.record import check_unique_ids
 from tests.corpus_scripts.fuzzing import CANARY, damaged, read_or_refuse, write
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "80"))
 fuzz = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -24,7 +24,7 @@ from corpus_scripts.tokenizer import make_tokenizer
 from tests.corpus_scripts.fuzzing import CANARY, damaged, read_or_refuse, write
 
 COMMON = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

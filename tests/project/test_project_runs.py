@@ -14,7 +14,7 @@ import srsly
 from weasel.util import load_project_config
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"train_notes": 8, "dev_notes": 3, "test_notes": 3, "pretrain_steps": 2}
+SMALL = {"train_notes": 8, "dev_notes": 3, "test_notes": 3, "pretrain_steps": 2, "standin_size": 40}
 ENVIRONMENT = {
     "SPACY_CONFIG_OVERRIDES": "--training.max_steps=2 --training.eval_frequency=1 --training.batcher.size=400",
     "OMP_NUM_THREADS": "1",
@@ -63,6 +63,7 @@ STEPS = [
     ("corpora", "deid"),
     ("encoder", "deid"),
     ("convert-deid", "deid"),
+    ("debug-deid", "deid"),
     ("config-deid", "deid"),
     ("fetch-deid", "deid"),
     ("train-deid", "deid"),
@@ -73,6 +74,11 @@ STEPS = [
     ("fetch-phenotype_512", "phenotype_512"),
     ("cut", "phenotype_512"),
     ("config-phenotype_512", "phenotype_512"),
+    ("standin-cos", "cos"),
+    ("convert-cos", "cos"),
+    ("fetch-cos", "cos"),
+    ("config-cos", "cos"),
+    ("train-cos", "cos"),
     ("plugin", "deid"),
     ("summary", "deid"),
 ]

@@ -166,7 +166,7 @@ def test_wrong_paths_and_damaged_shards_are_named(tmp_path):
     folder = tmp_path / "train.spacy"
     write_shards(folder, 12, 4)
     with pytest.raises(ValueError, match=r"BC450.*nowhere"):
-        build_sharded_corpus_v1(path=str(tmp_path / "nowhere.spacy"))
+        epoch(build_sharded_corpus_v1(path=str(tmp_path / "nowhere.spacy")))
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(ValueError, match=r"BC450.*not a .spacy file"):
         shards_of(tmp_path / "notes.txt")
@@ -176,7 +176,7 @@ def test_wrong_paths_and_damaged_shards_are_named(tmp_path):
             build_sharded_corpus_v1(path=path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"BC451.*empty"):
-        build_sharded_corpus_v1(path=str(tmp_path / "empty"))
+        epoch(build_sharded_corpus_v1(path=str(tmp_path / "empty")))
     whole = (folder / "00002.spacy").read_bytes()
     for damage in (whole[:-20], b"", b"not a shard", whole[:40] + b"\0\0\0" + whole[43:]):
         (folder / "00002.spacy").write_bytes(damage)
