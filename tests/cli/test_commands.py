@@ -34,6 +34,7 @@ def test_commands_are_there_and_explain_themselves():
         "speed",
         "benchmark",
         "cut",
+        "debug-corpus",
         "info",
         "summary",
     }

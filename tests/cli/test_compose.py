@@ -59,6 +59,19 @@ def test_every_head_goes_onto_every_task(task, head):
     assert head.as_posix().removeprefix(f"{ROOT.as_posix()}/") in header(composition)
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda path: path.stem)
+def test_sharded_corpus_overlay_fits_the_head_of_the_task(task):
+    head = compose([task], encoder="e").config["nlp"]["pipeline"][-1]
+    _, config = composed([task, CONFIGS / "corpus" / f"sharded_{head}.cfg"])
+    train = config["corpora"]["train"]
+    assert (train["@readers"], train["path"]) == (
+        "spacy-bioclinical.ShardedCorpus.v1", f"corpus/{task.stem}/train.spacy",
+    )  # fmt: skip
+    assert config["training"]["max_epochs"] == -1
+    labels = config["initialize"]["components"][head]["labels"]
+    assert labels["kind"] == {"ner": "ents", "textcat": "cats"}[head]
+
+
 @pytest.mark.parametrize("head", HEADS, ids=lambda path: path.stem)
 def test_head_on_the_base_alone(head):
     _, config = composed([CONFIGS / "base.cfg", head], **{"paths.corpus": "c"})
