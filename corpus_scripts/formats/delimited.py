@@ -6,22 +6,18 @@ One row is held at a time, whatever the size of the file.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from corpus_scripts.formats.files import stream_bytes
+from corpus_scripts.formats.csv_table import csv_rows
 from corpus_scripts.formats.rows import Place, RowOptions, listed_labels, read_rows
 from corpus_scripts.record import Record
 from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
-# Characters of a cell. A note has some 10 thousand; beyond this a quote was never closed.
-LONGEST_CELL = 1 << 27
 _PACKED = (".gz", ".xz")
 
 
@@ -127,30 +123,14 @@ def _check_header(path: Path, header: Sequence[str], options: RowOptions) -> Non
 
 
 def _cells(path: Path, options: RowOptions) -> Iterator[tuple[Place, list[str]]]:
-    """Rows as lists of cells; ``place`` is where they begin. Blank lines are left out."""
-    csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
-    reader = csv.reader(_lines(path), delimiter=_delimiter(path, options), strict=True)
-    while True:
-        place = Place.in_file(path, reader.line_num + 1, Errors.BC630)
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise place.refuse(_why(error, reader.line_num)) from None
-        if cells:
-            yield place, cells
+    """Rows as lists of cells; ``place`` is where they begin."""
 
+    def place(line: int) -> Place:
+        return Place.in_file(path, line, Errors.BC630)
 
-def _why(error: csv.Error, line: int) -> str:
-    message = str(error)
-    if "field limit" in message:
-        return f"a cell of more than {LONGEST_CELL:,} characters; was a quote never closed?"
-    if "unexpected end" in message:
-        return f"a quote that is never closed (the file ends in line {line})"
-    if "expected after" in message:
-        return f"text after a closing quote (in line {line})"
-    return f"not well-formed (at line {line})"
+    rows = csv_rows(path, lambda line, why: place(line).refuse(why), delimiter=_delimiter(path, options))
+    for line, cells in rows:
+        yield place(line), cells
 
 
 def _delimiter(path: Path, options: RowOptions) -> str:
@@ -158,30 +138,3 @@ def _delimiter(path: Path, options: RowOptions) -> str:
         return options.delimiter
     suffixes = [suffix for suffix in path.suffixes if suffix not in _PACKED]
     return "\t" if suffixes and suffixes[-1] in (".tsv", ".tab") else ","
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Lines with their ends (LF, CRLF or CR, as the csv module wants them), decoded strictly."""
-    offset = 0  # of the first pending byte
-    pending: list[bytes] = []
-    for block in stream_bytes(path):
-        # A CR at the very end may be half of a CRLF: it waits.
-        cut = max(block.rfind(b"\n"), block.rfind(b"\r", 0, len(block) - 1)) + 1
-        if not cut:
-            pending.append(block)
-            continue
-        data = b"".join([*pending, block[:cut]])
-        pending = [block[cut:]]
-        yield from _decoded(data, path, offset)
-        offset += len(data)
-    yield from _decoded(b"".join(pending), path, offset)
-
-
-def _decoded(data: bytes, path: Path, offset: int) -> Iterator[str]:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(Errors.BC611.format(path=path, offset=offset + error.start)) from None
-    if offset == 0:
-        text = text.removeprefix("\ufeff")
-    yield from io.StringIO(text, newline="")

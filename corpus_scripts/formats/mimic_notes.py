@@ -6,23 +6,15 @@ module, which finds the rows.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from corpus_scripts.formats.csv_table import csv_rows
 from corpus_scripts.record import Record, check_record
 from corpus_scripts.tally import Tally
 from spacy_bioclinical.errors import Errors
 
-# A note has at most some 60,000 characters; a quote that is never closed would take in the rest of the file.
-_LONGEST = 1 << 26
 _IDS = ("row_id", "note_id")
 _TEXT = "text"
 # Column → its name in meta.
@@ -73,37 +65,34 @@ def _tables(path: Path) -> list[Path]:
 
 
 def _read_table(path: Path, tally: Tally, options: NoteOptions) -> Iterator[Record]:
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
-    with _reading(path), _opened(path) as file:
-        reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
-        rows = _rows(path, reader)
-        header = next(rows, (1, []))[1]
-        columns = {name.strip().lower(): index for index, name in enumerate(header)}
-        id_column = next((columns[name] for name in _IDS if name in columns), None)
-        if id_column is None or _TEXT not in columns or len(columns) != len(header):
-            raise _refuse(
-                path, 1, "the first line does not name each column once, ROW_ID (note_id) and TEXT among them"
-            )
-        category_column = columns.get("category", columns.get("note_type"))
-        if options.categories and category_column is None:
-            raise _refuse(path, 1, "categories were asked for, but there is no column CATEGORY (note_type)")
-        wanted = {name.strip().lower() for name in options.categories}
-        kept = {index: _META[name] for name, index in columns.items() if name in _META}
-        error_column = None if options.keep_errors else columns.get("iserror")
-        text_column = columns[_TEXT]
-        for line, row in rows:
-            if len(row) != len(header):
-                raise _refuse(path, line, f"the row has {len(row)} columns, the first line {len(header)}")
-            if error_column is not None and row[error_column].strip() in ("1", "1.0"):
-                tally.dropped["marked_as_error"] += 1
-            elif wanted and row[category_column or 0].strip().lower() not in wanted:
-                tally.dropped["other_category"] += 1
-            elif len(row[text_column].strip()) < options.min_characters:
-                tally.dropped["short_note"] += 1
-            else:
-                if not (name := row[id_column].strip()):
-                    raise _refuse(path, line, "the row has no id")
-                yield _checked(Record(name, row[text_column], meta=_meta(row, kept)), path, line)
+    rows = csv_rows(path, lambda line, why: _refuse(path, line, why))
+    header = next(rows, (1, []))[1]
+    columns = {name.strip().lower(): index for index, name in enumerate(header)}
+    id_column = next((columns[name] for name in _IDS if name in columns), None)
+    if id_column is None or _TEXT not in columns or len(columns) != len(header):
+        raise _refuse(
+            path, 1, "the first line does not name each column once, ROW_ID (note_id) and TEXT among them"
+        )
+    category_column = columns.get("category", columns.get("note_type"))
+    if options.categories and category_column is None:
+        raise _refuse(path, 1, "categories were asked for, but there is no column CATEGORY (note_type)")
+    wanted = {name.strip().lower() for name in options.categories}
+    kept = {index: _META[name] for name, index in columns.items() if name in _META}
+    error_column = None if options.keep_errors else columns.get("iserror")
+    text_column = columns[_TEXT]
+    for line, row in rows:
+        if len(row) != len(header):
+            raise _refuse(path, line, f"the row has {len(row)} columns, the first line {len(header)}")
+        if error_column is not None and row[error_column].strip() in ("1", "1.0"):
+            tally.dropped["marked_as_error"] += 1
+        elif wanted and row[category_column or 0].strip().lower() not in wanted:
+            tally.dropped["other_category"] += 1
+        elif len(row[text_column].strip()) < options.min_characters:
+            tally.dropped["short_note"] += 1
+        else:
+            if not (name := row[id_column].strip()):
+                raise _refuse(path, line, "the row has no id")
+            yield _checked(Record(name, row[text_column], meta=_meta(row, kept)), path, line)
 
 
 def _checked(record: Record, path: Path, line: int) -> Record:
@@ -113,54 +102,6 @@ def _checked(record: Record, path: Path, line: int) -> Record:
 
 def _meta(row: Sequence[str], kept: Mapping[int, str]) -> dict[str, str]:
     return {name: value for index, name in kept.items() if (value := row[index].strip())}
-
-
-def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line each begins on; blank lines are passed over."""
-    while True:
-        line = reader.line_num + 1  # type: ignore[attr-defined]
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            # Its text would be fine, but it says nothing a reader of notes could use.
-            raise _refuse(path, line, "the row that begins here is not quoted as CSV is") from None
-        if row:
-            yield line, row
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Failures of decompression and decoding as ours; what the codec says would quote bytes."""
-    try:
-        yield
-    except UnicodeDecodeError:
-        raise ValueError(Errors.BC611.format(path=path, offset=_undecodable(path))) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(Errors.BC624.format(path=path, why=type(error).__name__)) from None
-
-
-def _opened(path: Path) -> BinaryIO:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def _undecodable(path: Path) -> int:
-    """Offset of the first byte (of the decompressed file) that is not UTF-8; reads the file again."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    position = 0
-    with suppress(OSError, EOFError, zlib.error), _opened(path) as file:  # damaged behind that byte, too
-        while True:
-            chunk = file.read(1 << 16)
-            pending = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                return position - pending + error.start
-            position += len(chunk)
-            if not chunk:
-                break
-    return position
 
 
 def _refuse(path: Path, line: int, why: str) -> ValueError:

@@ -25,17 +25,21 @@ class Progress:
         self._start = bytes_read()
         self._positions: deque[int] = deque()
         self._documents = 0
-        unit = {"total": self._size, "unit": "B", "unit_scale": True} if self._size else {"unit": "doc"}
-        self._bar = tqdm(desc=name, disable=None, leave=False, **unit)
+        self._name = name
+        self._bar: tqdm | None = None
 
     def reading(self, records: Iterable[Record]) -> Iterator[Record]:
         """Pass records on and note where the file stands after each."""
         for record in records:
             self._positions.append(bytes_read() - self._start)
+            if self._bar is None:
+                self._bar = self._open()
             yield record
 
     def converted(self, documents: int) -> None:
         """So many documents more are done."""
+        if self._bar is None:
+            return
         position = 0
         for _ in range(documents):
             position = self._positions.popleft()
@@ -46,13 +50,21 @@ class Progress:
             self._bar.set_postfix_str(f"{self._documents:,} documents", refresh=False)
             self._bar.update(min(position, self._size) - self._bar.n)
 
+    def _open(self) -> tqdm:
+        """Made with the first document: only then is it known whether the reader counts bytes."""
+        if not self._positions[-1]:
+            self._size = 0
+        unit = {"total": self._size, "unit": "B", "unit_scale": True} if self._size else {"unit": "doc"}
+        return tqdm(desc=self._name, disable=None, leave=False, **unit)
+
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 def _size(path: Path) -> int:

@@ -112,7 +112,7 @@ def replace(name, old, new):
     [
         (replace("ACTdb102003.csv", b"OBESITY", b"OBESE"), r"BC641.*ACTdb102003\.csv, line 1.*OBESITY"),
         (replace("NOTEEVENTS.csv", b"TEXT", b"NOTE"), r"BC641.*NOTEEVENTS\.csv, line 1.*TEXT"),
-        (replace("NOTEEVENTS.csv", b'secret"', b"secret"), "BC641.*line 2.*quoting"),
+        (replace("NOTEEVENTS.csv", b'secret"', b"secret"), "BC641.*line 2.*never closed"),
         (replace("NOTEEVENTS.csv", b'secret"', b'secret","x"'), "BC641.*line 2.*6 cells"),
         (replace("NOTEEVENTS.csv", b"secret", b"secret\xff"), r"BC611.*NOTEEVENTS.*byte 86\)"),
         (replace("NOTEEVENTS.csv", b"\n1,", b"\nx1,"), "BC641.*line 2.*ROW_ID"),

@@ -14,9 +14,11 @@ from spacy.tokens import DocBin
 from spacy.training import Corpus
 from spacy.vocab import Vocab
 
+from corpus_scripts.formats.jsonl import read_jsonl, write_jsonl
 from corpus_scripts.record import Record, TextSpan
 from corpus_scripts.sharding import ShardOptions, convert_to
 from corpus_scripts.sharding import convert as convert_module
+from corpus_scripts.sharding import progress as progress_module
 from corpus_scripts.tally import Tally
 from corpus_scripts.to_docbin import convert_records
 
@@ -242,3 +244,38 @@ def _alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+class Bar:
+    """What the progress bar was told."""
+
+    def __init__(self, total=None, unit="", **_):
+        self.total, self.unit, self.n = total, unit, 0
+        bars.append(self)
+
+    def update(self, number):
+        self.n += number
+
+    def set_postfix_str(self, text, refresh):
+        self.text = text
+
+    def close(self):
+        pass
+
+
+bars: list[Bar] = []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_is_told_in_bytes_of_the_file_or_in_documents(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(progress_module, "tqdm", Bar)
+    bars.clear()
+    path = tmp_path / "a.jsonl"
+    write_jsonl(records(), path)
+    options = ShardOptions(characters=300, workers=workers)
+    convert_to(read_jsonl(path, inventory=[]), tmp_path / "a.spacy", name="x", shards=options, inputs=[path])
+    convert_to(records(), tmp_path / "b.spacy", name="x", shards=options, inputs=[path])
+    of_bytes, of_documents = bars
+    assert (of_bytes.unit, of_bytes.n, of_bytes.total) == ("B", path.stat().st_size, path.stat().st_size)
+    assert of_bytes.text == "20 documents"
+    assert (of_documents.unit, of_documents.n) == ("doc", 20)
