@@ -7,6 +7,8 @@
 VENV ?= .venv
 PYTHON ?= python3.12
 ARGS ?=
+# Test files run side by side, each process with one thread.
+JOBS ?= 2
 
 # Threads that wait for each other sleep instead of spinning: several times faster where cores are shared.
 OMP_WAIT_POLICY ?= passive
@@ -34,7 +36,7 @@ all: env
 	$(PY) -m spacy project run all . $(ARGS)
 
 test: env lint
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 lint: env
 	$(PY) -m ruff check .
