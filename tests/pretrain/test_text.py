@@ -60,7 +60,7 @@ BROKEN = [
     ("a.csv", f"id,body\n1,{SECRET}\n".encode(), "BC704", "2 columns"),
     ("a.csv", f'id,text\n1,"{SECRET}'.encode(), "BC703", "line 2"),
     ("a.csv", f"id,text\n1,x\n{SECRET}\n".encode(), "BC703", "line 3"),
-    ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 999)[:-20], "BC705", "a.jsonl.gz"),
+    ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 999, mtime=0)[:-20], "BC705", "a.jsonl.gz"),
     ("a.txt.gz", SECRET.encode(), "BC705", "a.txt.gz"),
     ("a.txt.xz", SECRET.encode(), "BC705", "a.txt.xz"),
     ("a.pdf", SECRET.encode(), "BC701", "a.pdf"),

@@ -59,7 +59,7 @@ def as_data(eg):
         {"max_length": 3, "gold_preproc": True},
         {"augmenter": registry.get("augmenters", "spacy.lower_case.v1")(level=1.0)},
     ],
-    ids=str,
+    ids=list,
 )
 def test_unshuffled_reader_yields_what_spacys_reader_yields(tmp_path, settings):
     unknown = invented("Odd")
