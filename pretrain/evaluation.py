@@ -1,14 +1,36 @@
-"""Held-out loss and accuracy of the masked language model, on fixed rows with fixed masks."""
+"""Held-out loss and accuracy of the masked language model, on fixed rows with fixed masks: whole and by group.
 
-from collections.abc import Iterable
+`evaluate` is what the training loop calls between steps. `python -m pretrain.evaluation --help` gives the full
+picture of an encoder folder: by source, by length of the document, by position, and by how much context is
+given (`pretrain.context`), all with intervals over documents.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from pretrain.batches import Row
-from pretrain.masking import IGNORED
+from pretrain.bootstrap import N_RESAMPLES, Mean, means
+from pretrain.context import context_value
+from pretrain.scoring import row_tensors, score_row
 from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+
+__all__ = [
+    "DetailedEvaluation",
+    "Evaluation",
+    "Group",
+    "context_value",
+    "evaluate",
+    "evaluate_in_detail",
+    "row_tensors",
+]
+
+TOP = (1, 5, 10, 25)
+LENGTHS = (128, 512, 1024, 2048, 4096, 8192)  # upper ends of the groups of documents, in pieces
+POSITIONS = (512, 4096)  # bounds between the groups of positions
 
 
 @dataclass(frozen=True)
@@ -16,8 +38,7 @@ class Evaluation:
     """Scores on held-out documents.
 
     loss (float): mean cross-entropy over the predicted pieces, in nats. accuracy (float): share of them whose
-        most
-    likely piece is the right one. n_labelled, n_pieces (int): predicted pieces, and all pieces seen.
+        most likely piece is the right one. n_labelled, n_pieces (int): predicted pieces, and all pieces seen.
     """
 
     loss: float
@@ -30,26 +51,143 @@ class Evaluation:
         return asdict(self)
 
 
-def row_tensors(row: Row, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a row's ids and labels as int64 tensors (T,) on a device."""
-    return torch.from_numpy(row.ids).to(device), torch.from_numpy(row.labels).to(device)
+@dataclass(frozen=True)
+class Group:
+    """Scores of one group of predicted pieces, with intervals over its documents.
+
+    loss (Mean): cross-entropy in nats. top (dict[int, Mean]): for each k of `TOP`, share of pieces that are
+        among the k most likely ones. n_documents, n_labelled (int): documents and predicted pieces.
+    """
+
+    n_documents: int
+    n_labelled: int
+    loss: Mean
+    top: dict[int, Mean]
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the loss (infinite where that overflows)."""
+        return math.exp(self.loss.value) if self.loss.value < 700 else math.inf
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores as JSON-ready data."""
+        top = {f"top{k}": mean.to_dict() for k, mean in self.top.items()}
+        counts = {"n_documents": self.n_documents, "n_labelled": self.n_labelled}
+        return {**counts, "loss": self.loss.to_dict(), "perplexity": self.perplexity, **top}
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class DetailedEvaluation:
+    """Scores of all predicted pieces and of every group that holds any, groups in their natural order."""
+
+    whole: Group
+    by_source: dict[str, Group]
+    by_length: dict[str, Group]
+    by_position: dict[str, Group]
+    n_pieces: int
+
+    def tables(self) -> dict[str, dict[str, Group]]:
+        """Return the groups by what they are grouped by."""
+        return {"source": self.by_source, "length": self.by_length, "position": self.by_position}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all scores as JSON-ready data."""
+        groups = {
+            f"by_{what}": {name: group.to_dict() for name, group in table.items()}
+            for what, table in self.tables().items()
+        }
+        return {"n_pieces": self.n_pieces, "whole": self.whole.to_dict(), **groups}
+
+
 def evaluate(model: ModernBertForMaskedLM, rows: Iterable[Row]) -> Evaluation | None:
-    """Score a model on rows; None if there are no rows. Leaves the model in the mode it was in."""
-    device = next(model.parameters()).device
+    """Score a model on rows; None if there is nothing to predict. Leaves the model in the mode it was in."""
     was_training = model.training
     model.eval()
     loss, n_right, n_labelled, n_pieces = 0.0, 0, 0, 0
     for row in rows:
-        ids_T, labels_T = row_tensors(row, device)
-        output = model(ids_T, row.lengths, labels_T)
-        loss += output.loss.item() * output.n_labelled
-        n_right += int((output.logits_MV.argmax(dim=-1) == labels_T[labels_T != IGNORED]).sum())
-        n_labelled += output.n_labelled
+        scores = score_row(model, row)
+        loss += float(scores.losses.sum())
+        n_right += int((scores.ranks == 0).sum())
+        n_labelled += len(scores.ranks)
         n_pieces += len(row.ids)
     model.train(was_training)
     if not n_labelled:
         return None
     return Evaluation(loss / n_labelled, n_right / n_labelled, n_labelled, n_pieces)
+
+
+def evaluate_in_detail(
+    model: ModernBertForMaskedLM,
+    rows: Iterable[Row],
+    *,
+    lengths: np.ndarray | None = None,
+    documents: np.ndarray | None = None,
+    sources: Sequence[str] = (),
+    source_of: np.ndarray | None = None,
+    n_special: int = 2,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+) -> DetailedEvaluation | None:
+    """Score a model on rows, by source, by length of the document and by position in it.
+
+    lengths, documents (np.ndarray): int (n_sequences,), pieces and document of each sequence of the shards
+        (`shards.lengths`, `shards.documents`), given together. Left out: each sequence is a document.
+    sources, source_of: names, and int (n_documents,) the source of each document. Left out: no such table.
+    n_special (int): special pieces of a sequence; the first of them stands in front.
+    seed (int): of the resampling.
+    RETURNS (DetailedEvaluation | None): None if there is nothing to predict. Position counts from the beginning
+        of the document; where it was cut into several sequences, the model saw one of them at a time.
+    """
+    n_pieces, found = 0, []
+    seen: dict[int, int] = {}  # sequence: its pieces
+    was_training = model.training
+    model.eval()
+    for row in rows:
+        scores = score_row(model, row)
+        ends = np.cumsum(row.lengths)
+        member = np.searchsorted(ends, scores.places, side="right")
+        sequence, place = np.array(row.sequences)[member], scores.places - (ends - row.lengths)[member]
+        found.append((scores.losses, scores.ranks, sequence, place - min(1, n_special)))
+        seen.update(zip(row.sequences, row.lengths))
+        n_pieces += len(row.ids)
+    model.train(was_training)
+    if not sum(len(part[0]) for part in found):
+        return None
+    losses, ranks, sequence, place = (np.concatenate(parts) for parts in zip(*found))
+    if lengths is None or documents is None:
+        documents = np.arange(max(seen) + 1)
+        lengths = np.array([seen.get(number, n_special) for number in range(len(documents))])
+    contents = np.asarray(lengths) - n_special
+    _, first, document_of = np.unique(documents, return_index=True, return_inverse=True)
+    begins = np.cumsum(contents) - contents
+    position = place + (begins - begins[first][document_of])[sequence]
+    document = np.asarray(documents)[sequence]
+    size = np.bincount(document_of, contents)[document_of][sequence]
+
+    values = np.stack([losses, *(ranks < k for k in TOP)], axis=1)
+
+    def group(members: np.ndarray) -> Group:
+        loss, *top = means(values[members], document[members], seed=seed, n_resamples=n_resamples)
+        n_documents = len(np.unique(document[members]))
+        return Group(n_documents, int(members.sum()), loss, dict(zip(TOP, top)))
+
+    def table(names: Sequence[str], number: np.ndarray) -> dict[str, Group]:
+        return {name: group(number == i) for i, name in enumerate(names) if (number == i).any()}
+
+    length_names = [*(f"<={bound}" for bound in LENGTHS), f">{LENGTHS[-1]}"]
+    position_names = [*(f"<{bound}" for bound in POSITIONS), f">={POSITIONS[-1]}"]
+    return DetailedEvaluation(
+        whole=group(np.ones(len(losses), dtype=bool)),
+        by_source={} if source_of is None else table(sources, np.asarray(source_of)[document]),
+        by_length=table(length_names, np.searchsorted(LENGTHS, size, side="left")),
+        by_position=table(position_names, np.searchsorted(POSITIONS, position, side="right")),
+        n_pieces=n_pieces,
+    )
+
+
+if __name__ == "__main__":
+    import typer
+
+    from pretrain.evaluation_command import main
+
+    typer.run(main)

@@ -1,12 +1,20 @@
-"""Write the encoder folder that pipelines take up: weights, config, tokenizer, and the run's record."""
+"""Write the encoder folder that pipelines take up: weights, config, tokenizer, the run's record, card and curves.
+
+Layout of the hub: transformers and this project load it alike. The folder appears whole or not at all
+(`pretrain.whole_folder`). What it says about the text are counts and hashes.
+"""
 
 import json
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pretrain.loop import Progress
+from pretrain.curves import FOLDER as CURVES
+from pretrain.curves import draw_curves
+from pretrain.loop import STEP_LOG, Progress
+from pretrain.model_card import CARD, CardFacts, model_card, told
 from pretrain.recipes.recipe import Recipe
+from pretrain.whole_folder import whole_folder
 from spacy_bioclinical import __version__
 from spacy_bioclinical.encoder.checkpoint import save_folder
 from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
@@ -37,26 +45,45 @@ def export(
     identity: dict[str, Any],
     data: dict[str, Any],
     progress: Progress,
+    card: CardFacts | None = None,
+    work: Path | None = None,
 ) -> None:
-    """Write an encoder folder; `pretraining.json` comes last, so its presence says that the folder is whole.
+    """Write an encoder folder, whole or not at all; other files that an older one holds stay.
 
-    data (dict): counts of the text (documents, sequences, pieces, held out); no text and no file names.
+    data (dict): counts of the text (documents, sequences, pieces, held out), "sources", "cleaning" and "duplicates" as
+        `pretrain.model_card` writes them; no text and no file names.
+    card (CardFacts | None): write README.md with it. work (Path | None): draw the curves of the logs there into it.
+    RAISES (ValueError): BC774 for logs that cannot be read. (OSError): a full disk; the folder stays as it was.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).unlink(missing_ok=True)
-    tokenizer.save(folder)
-    save_folder(model, folder)
     record = {
         "signature": signature(recipe, identity["data"], progress),
         "version": __version__,
         "run": identity,
         "recipe": recipe.to_dict(),
-        "data": data,
+        "data": told(data),
         "steps": progress.step,
         "pieces": progress.pieces,
         "held_out_before": progress.before,
         "held_out_after": progress.after,
     }
-    aside = folder / f".{RECORD}.writing"
-    aside.write_text(json.dumps(record, indent=2) + "\n", encoding="utf8")
-    os.replace(aside, folder / RECORD)
+    with whole_folder(folder, replaced=(RECORD, CARD, CURVES)) as aside:
+        tokenizer.save(aside)
+        save_folder(model, aside)
+        _mend_config(model, aside)
+        (aside / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf8")
+        if card is not None:
+            pictures = {}
+            if work is not None and (work / STEP_LOG).is_file():
+                drawn = draw_curves(work, aside / CURVES)
+                pictures = {f"{CURVES}/{name}": title for name, title in drawn.items()}
+            text = model_card(record, card, name=folder.resolve().name, pictures=pictures)
+            (aside / CARD).write_text(text, encoding="utf8")
+
+
+def _mend_config(model: ModernBertForMaskedLM, folder: Path) -> None:
+    """Write a local RoPE base of -1 (early checkpoints: "as the global one") out; transformers computes nan from it."""
+    settings = model.settings
+    if settings.local_rope_theta is not None and settings.local_rope_theta <= 0:
+        config = replace(settings, local_rope_theta=settings.global_rope_theta).to_config()
+        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        (folder / "config.json").write_text(text, encoding="utf8")

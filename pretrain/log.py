@@ -11,7 +11,7 @@ from pathlib import Path
 
 STEP_COLUMNS = (
     *("step", "epoch", "pieces", "predicted", "loss", "learning_rate", "grad_norm", "packing"),
-    "pieces_per_second",
+    *("pieces_per_second", "mask_rate", "rows", "skipped", "mfu"),
 )
 EVALUATION_COLUMNS = ("step", "pieces", "loss", "accuracy", "predicted")
 

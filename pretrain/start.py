@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,6 +65,19 @@ def starting_model(
         n_rows = model.settings.vocab_size
         raise ValueError(Errors.BC718.format(folder=folder, n_pieces=tokenizer.vocab_size, n_rows=n_rows))
     return model, file_hash(folder / WEIGHTS)
+
+
+def branch_model(recipe: Recipe, tokenizer: PieceTokenizer, state: dict[str, Any]) -> ModernBertForMaskedLM:
+    """Build the model whose weights a checkpoint brings, in the shape that its state names, else in the recipe's.
+
+    RAISES (ValueError): BC718 (tokenizer larger than the vocabulary).
+    """
+    config = state.get("config")
+    shape = ModernBertSettings.from_config(config) if config else fitted_shape(recipe.shape, tokenizer)
+    if tokenizer.vocab_size > shape.vocab_size:
+        what = {"folder": "the checkpoint", "n_pieces": tokenizer.vocab_size, "n_rows": shape.vocab_size}
+        raise ValueError(Errors.BC718.format(**what))
+    return ModernBertForMaskedLM(shape)
 
 
 def choose_device(name: str) -> torch.device:

@@ -5,24 +5,31 @@ Example: python -m pretrain.train --recipe tiny --text assets/notes --encoder en
 it stopped.
 """
 
+import json
 import os
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from pretrain.batches import BatchStream, Row, evaluation_rows
+from pretrain.branching import Branch, find_branch, note_branch, noted_branch
+from pretrain.cleaning import Cleaning
+from pretrain.data import Data, TextOptions, texts_of
+from pretrain.devices import Team, join_team, leave_team, whole_model
 from pretrain.export import export, signature
-from pretrain.loop import Progress, train
-from pretrain.masking import Vocabulary
+from pretrain.loop import Options, Progress, train
+from pretrain.model_card import CardFacts
+from pretrain.near_duplicates import THRESHOLD
 from pretrain.plan import describe
 from pretrain.recipes import RECIPES, Recipe, get_recipe
-from pretrain.shards import Shards, shards_for
-from pretrain.start import choose_device, load_tokenizer, starting_model
+from pretrain.recovery import Patience
+from pretrain.sources import Source
+from pretrain.start import branch_model, load_tokenizer, starting_model
 from spacy_bioclinical.errors import Errors
 
 WORK_SUFFIX = ".work"
@@ -30,7 +37,7 @@ WORK_SUFFIX = ".work"
 
 def pretrain(
     recipe: Recipe,
-    texts: list[Path],
+    texts: Sequence[Path | str | Source],
     encoder: Path,
     output: Path,
     *,
@@ -40,93 +47,103 @@ def pretrain(
     device: str = "auto",
     stop_after: int | None = None,
     is_quiet: bool = False,
+    team: Team | None = None,
+    branch_from: str | None = None,
+    keeps_time: bool = False,
+    keeps_max_lr: bool = False,
+    options: Options | None = None,
+    text_options: TextOptions | None = None,
+    card: CardFacts | None = None,
 ) -> tuple[Progress, dict[str, Any]]:
     """Run a recipe from text to encoder folder; resume it if `work` holds its checkpoints.
 
-    texts (list[Path]): files or folders, see `pretrain.text`.
+    texts (Sequence): files, folders, NAME=PATH:WEIGHT strings or sources, see `pretrain.sources`.
     encoder (Path): folder with the tokenizer and, unless `is_from_scratch`, the starting weights.
     output (Path): encoder folder to write when the run has come to its end.
     work (Path | None): shards, checkpoints, logs; by default beside `output`, its name with ".work" behind.
     RETURNS (tuple): progress (its `interrupted` is set if the run has not come to its end), and counts of the
         data.
+    team (Team | None): processes of this launch, each calling this with the same arguments; None to join them.
+    branch_from (str | None): checkpoint of another run to begin from, see `find_branch`; `encoder` then gives the
+        tokenizer alone. keeps_time, keeps_max_lr: see `Branch`.
+    options (Options | None): logs, patience with bad steps, compilation. text_options (TextOptions | None): cleaning,
+        duplicates, terms. card (CardFacts | None): what the model card says besides.
     RAISES (ValueError): BC7xx, BC1xx, BC2xx. (ImportError): BC711.
     """
     if not is_from_scratch and output.resolve() == encoder.resolve():
         raise ValueError(Errors.BC722.format(folder=output))
     work = work or output.with_name(output.name + WORK_SUFFIX)
+    team = team or join_team(device)
+    if recipe.bert is not None or recipe.instances is not None:
+        raise ValueError(Errors.BC764.format(name=recipe.name))
     tokenizer = load_tokenizer(encoder)
-    shards = shards_for(
-        texts, tokenizer, work, max_length=recipe.max_length, text_key=text_key, is_quiet=is_quiet
+    if not team.is_main:
+        team.wait()  # the main process builds the shards, the others open them
+    data = Data(
+        recipe,
+        texts,
+        tokenizer,
+        work,
+        text_key=text_key,
+        options=text_options,
+        is_quiet=is_quiet or not team.is_main,
     )
-    model, start = starting_model(recipe, encoder, tokenizer, is_from_scratch=is_from_scratch)
+    if team.is_main:
+        team.wait()
+    branch: Branch | None = None
+    if branch_from is None:
+        model, start = starting_model(recipe, encoder, tokenizer, is_from_scratch=is_from_scratch)
+    else:
+        start = noted_branch(work, branch_from) or ""
+        if not start:
+            branch = Branch(find_branch(branch_from), not keeps_time, keeps_max_lr)
+            start = branch.identity
+            if team.is_main:
+                note_branch(work, branch_from, start)
+        model = branch_model(recipe, tokenizer, branch.checkpoint.state if branch else {})
     model.model.set_compute(precision=recipe.precision)
-    training, held_out = shards.split(recipe.held_out)
-    assert tokenizer.mask_id is not None  # load_tokenizer has made sure
-    vocabulary = Vocabulary.of(tokenizer.vocab_size, tokenizer.mask_id, tokenizer.special_ids)
-    stream = BatchStream(
-        shards,
-        training,
-        vocabulary,
-        row_pieces=recipe.row_pieces,
-        rows_per_step=recipe.rows_per_step,
-        mask_rate=recipe.mask_rate,
-        seed=recipe.seed,
-    )
-
-    def held_out_rows() -> list[Row]:
-        if not len(held_out):
-            return []
-        return list(
-            evaluation_rows(
-                shards,
-                held_out,
-                vocabulary,
-                row_pieces=recipe.row_pieces,
-                mask_rate=recipe.eval_mask_rate,
-                most_pieces=recipe.eval_pieces,
-            )
-        )
-
-    identity = {
-        "recipe": recipe.fingerprint,
-        "seed": recipe.seed,
-        "data": shards.meta["data_hash"],
-        "start": start,
-    }
-    data = _counts(shards, len(training), len(held_out), stream)
+    identity = {"recipe": recipe.fingerprint, "seed": recipe.seed, **data.identity(), "start": start}
+    counts = data.counts()
     progress = train(
-        model.to(choose_device(device)),
-        stream,
+        model.to(team.device),
+        data.stream,
         recipe,
         work=work,
         identity=identity,
-        held_out_rows=held_out_rows,
+        held_out_rows=data.held_out_rows,
         stop_after=stop_after,
         is_quiet=is_quiet,
+        team=team,
+        branch=branch,
+        options=options or Options(),
     )
     if progress.interrupted is None:
-        export(model, tokenizer, output, recipe=recipe, identity=identity, data=data, progress=progress)
-    return progress, data
-
-
-def _counts(shards: Shards, n_training: int, n_held_out: int, stream: BatchStream) -> dict[str, Any]:
-    names = ("documents", "empty", "cut", "sequences", "pieces")
-    return {
-        **{name: shards.meta[name] for name in names},
-        "training_sequences": n_training,
-        "held_out_sequences": n_held_out,
-        "packing": round(stream.packing_efficiency, 4),
-        "tokenizer": shards.meta["tokenizer"],
-        "data_hash": shards.meta["data_hash"],
-    }
+        model = whole_model(model, team)
+    if progress.interrupted is None and team.is_main:
+        export(
+            *(model, tokenizer, output),
+            recipe=recipe,
+            identity=identity,
+            data={**counts, **data.card_facts()},
+            progress=progress,
+            card=card or CardFacts(),
+            work=work,
+        )
+    return progress, counts
 
 
 def main(
     recipe: str = typer.Option("tiny", "--recipe", help=f"One of: {', '.join(RECIPES)}."),
-    text: list[Path] = typer.Option(
-        [], "--text", help="Text files or folders (.txt, .jsonl, .csv, also .gz, .xz); more may follow."
+    text: list[str] = typer.Option(
+        [],
+        "--text",
+        help="Text files or folders (.txt, .jsonl, .csv, .parquet, PubMed or JATS .xml …, also .gz, .xz), or "
+        "NAME=PATH:WEIGHT; more may follow.",
     ),
-    more_text: list[Path] = typer.Argument(None, metavar="[FILE]...", help="Further text files or folders."),
+    more_text: list[str] = typer.Argument(None, metavar="[FILE]...", help="Further text files or folders."),
+    data_file: Path = typer.Option(
+        None, "--data", help="YAML, JSON or TOML file of sources and their weights."
+    ),
     encoder: Path = typer.Option(None, "--encoder", help="Folder with tokenizer and starting weights."),
     output: Path = typer.Option(None, "--output", help="Encoder folder to write."),
     from_scratch: bool = typer.Option(False, "--from-scratch", help="Random weights in the recipe's shape."),
@@ -140,7 +157,57 @@ def main(
     precision: str = typer.Option(None, "--precision", help="fp32 or bf16, instead of the recipe's."),
     device: str = typer.Option("auto", "--device", help="cpu, cuda, cuda:N or auto."),
     text_key: str = typer.Option(None, "--text-key", help="JSON key or CSV column that holds the text."),
+    placeholders: str = typer.Option(
+        "keep", "--placeholders", help="De-identification marks ([**…**], ___): keep, surrogate or drop."
+    ),
+    collapse_space: bool = typer.Option(
+        False, "--collapse-space", help="Runs of white space become one space."
+    ),
+    min_characters: int = typer.Option(0, "--min-characters", min=0, help="Leave out shorter documents."),
+    min_pieces: int = typer.Option(0, "--min-pieces", min=0, help="Leave out documents with fewer pieces."),
+    near_duplicates: str = typer.Option(
+        "group", "--near-duplicates", help="group (on one side of the split), drop, or keep."
+    ),
+    threshold: float = typer.Option(THRESHOLD, "--threshold", help="Least similarity of near duplicates."),
+    workers: int = typer.Option(1, "--workers", min=1, help="Processes that tokenise."),
+    terms: list[Path] = typer.Option(
+        [], "--terms", help="Lists or tables of medical terms to mask more often."
+    ),
+    terms_column: str = typer.Option(None, "--terms-column", help="Column of the terms in a table."),
+    card_license: str = typer.Option("", "--license", help="Licence that the model card states."),
+    base_model: str = typer.Option(
+        "", "--base-model", help="Hub name of the weights it continues, for the card."
+    ),
+    memorisation: Path = typer.Option(
+        None, "--memorisation", help="Report of pretrain.memorisation, for the card."
+    ),
+    data_pieces: int = typer.Option(
+        None, "--data-pieces", min=1, help="--dry-run: pieces of the data, for epochs."
+    ),
+    mean_length: float = typer.Option(None, "--mean-length", help="--dry-run: mean pieces of a document."),
+    flops: float = typer.Option(None, "--flops", help="--dry-run: operations a second that are reached."),
     work: Path = typer.Option(None, "--work", help="Folder of shards, checkpoints, logs [OUTPUT.work]."),
+    branch_from: str = typer.Option(
+        None,
+        "--branch-from",
+        help="Begin from another run's checkpoint, moments included: its folder, WORK, or WORK@STEP.",
+    ),
+    keep_time: bool = typer.Option(
+        False, "--keep-time", help="With --branch-from: go on at its step instead of at 0."
+    ),
+    keep_max_lr: bool = typer.Option(
+        False, "--keep-max-lr", help="With --branch-from: decay relative to its highest rate, as published."
+    ),
+    log: list[str] = typer.Option([], "--log", help="tensorboard or wandb, besides CSV; may be repeated."),
+    compile_blocks: bool = typer.Option(False, "--compile", help="torch.compile the feed-forward blocks."),
+    max_skips: int = typer.Option(
+        3, "--max-skips", min=1, help="Steps in a row with a loss that is not finite that are too many."
+    ),
+    back_off: float = typer.Option(
+        None,
+        "--back-off",
+        help="Then go back to the last checkpoint with the rate times this (0.5), up to 3 times.",
+    ),
     restart: bool = typer.Option(False, "--restart", help="Delete earlier checkpoints and begin anew."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print what the recipe would do, and stop."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress bars."),
@@ -155,34 +222,63 @@ def main(
         if precision is not None:
             chosen = replace(chosen, precision=precision)  # type: ignore[arg-type]
         if dry_run:
-            typer.echo(describe(chosen))
+            told = describe(chosen, data_pieces=data_pieces, mean_length=mean_length, flops_per_second=flops)
+            typer.echo(told)
             return
         texts = [*text, *(more_text or [])]
-        needed = {"--text": texts, "--encoder": encoder, "--output": output}
+        needed = {"--text": texts or data_file, "--encoder": encoder, "--output": output}
         missing = [name for name, value in needed.items() if not value]
         if missing:
             raise ValueError(Errors.BC723.format(what=", ".join(missing)))
         work = work or output.with_name(output.name + WORK_SUFFIX)
-        if restart:
-            for old in ("checkpoints", "steps.csv", "evaluations.csv"):
+        team = join_team(device)
+        if restart and team.is_main:
+            for old in (
+                "checkpoints",
+                "latest",
+                "branch.json",
+                "tensorboard",
+                "steps.csv",
+                "evaluations.csv",
+            ):
+                if (work / old).is_symlink():
+                    (work / old).unlink()
                 shutil.rmtree(work / old) if (work / old).is_dir() else (work / old).unlink(missing_ok=True)
+        team.wait()
         begun = time.perf_counter()
+        cleaning = Cleaning(placeholders, collapse_space, min_characters, min_pieces)
         progress, data = pretrain(
             chosen,
-            texts,
+            texts_of(texts, data_file, text_key),
             encoder,
             output,
             work=work,
             is_from_scratch=from_scratch,
-            text_key=text_key,
+            text_options=TextOptions(
+                cleaning, near_duplicates, threshold, workers, tuple(terms), terms_column
+            ),
+            card=CardFacts(
+                license=card_license, base_model=base_model, memorisation=_report_of(memorisation)
+            ),
             device=device,
             stop_after=stop_after,
             is_quiet=quiet,
+            team=team,
+            branch_from=branch_from,
+            keeps_time=keep_time,
+            keeps_max_lr=keep_max_lr,
+            options=Options(Patience(max_skips, back_off), tuple(log), compile_blocks),
         )
+        leave_team(team)
     except (ValueError, ImportError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    _report(chosen, output, work, progress, data, time.perf_counter() - begun)
+    if team.is_main:
+        _report(chosen, output, work, progress, data, time.perf_counter() - begun)
+
+
+def _report_of(path: Path | None) -> dict[str, Any] | None:
+    return None if path is None else json.loads(path.read_text(encoding="utf8"))
 
 
 def _report(

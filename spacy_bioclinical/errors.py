@@ -557,8 +557,8 @@ class Errors(metaclass=_WithCode):
     # --- BC7xx pretraining -------------------------------------------------------------------------------------
 
     BC701 = (
-        "Cannot read text from '{path}': {why}. Give .txt, .jsonl or .csv files (also .gz or .xz), or folders that hold "
-        "such files: --text FOLDER --text FILE."
+        "Cannot read text from '{path}': {why}. Give .txt, .jsonl, .json, .csv, .tsv, .parquet, .xml or .nxml files "
+        "(also .gz or .xz), or folders that hold such files: --text FOLDER --text FILE."
     )
     BC702 = (
         "{file}, line {line}: byte {offset} of that line is not UTF-8. Convert the file once (iconv -f LATIN1 -t UTF-8 "
@@ -622,3 +622,112 @@ class Errors(metaclass=_WithCode):
         "not be resumed. Choose another --output."
     )
     BC723 = "Nothing to train on or nowhere to write: {what} missing. Type: python -m pretrain.train --help"
+    BC730 = "{what} is '{value}', which is not known. Known: {known}. Correct it in the recipe."
+    BC731 = (
+        "The batch warm-up cannot be: {why}. Correct `batch_warmup` in the recipe: from first_rows, in increments, to "
+        "last_rows, which are the recipe's rows_per_step."
+    )
+    BC735 = "{file}, line {line}: {why}. Get that file again or take it out, and run again."
+    BC736 = (
+        "{file}, line {line}: the file declares entities of its own, which is refused (they can blow up to any size or read "
+        "other files). Files of PubMed and PMC need none: get it from there, or remove the declaration."
+    )
+    BC737 = "{file}, row {row}: the Parquet file cannot be read ({why}). Copy it again, or write the text as a column of strings."
+    BC738 = (
+        "{file}: not a table of codes: {why}. It needs a header (or keys) with code and description; the version may be "
+        "given in a data file: version: 10"
+    )
+    BC739 = (
+        "{where}: {why}. A source is written NAME=PATH:WEIGHT (--text notes=assets/notes:2), or in a data file as a list "
+        "`sources` with name, paths, and if wanted kind, text_key, version, weight, skip_ids, skip, keep."
+    )
+    BC740 = (
+        "Source '{source}': no document has the field '{key}' that its rule ({rule}) asks for, so the rule would do nothing. "
+        "Correct the field's name, or take the rule out."
+    )
+    BC741 = "{what} is {value}, but must be {range}. Correct the setting and run again."
+    BC742 = "There is no kind of text '{kind}'. Known: {known}. Correct `kind` in the data file."
+    BC743 = '{what} need pyarrow, which is not installed. Type: python -m pip install datasets (it is part of the extra "project").'
+    BC744 = "A tokenising process ended by itself, most likely for want of memory. Run again with fewer processes (--workers 1)."
+    BC750 = (
+        "Next sentences cannot be predicted: this model (model_type {family}) was built without that head. Only BERT has "
+        "one (BertForPreTraining); train with masked pieces alone, or start from a folder that holds cls.seq_relationship "
+        "and bert.pooler."
+    )
+    BC751 = "The {what} of a packed row have shape {given}, wanted ({wanted},). Give one for each item of the row."
+    BC752 = (
+        "The published section splitter stops on this note: its look for numbered items counted {counted}, of which "
+        "{found} were found (segment {segment}). The published pipeline dropped such notes; leave legacy off to keep them."
+    )
+    BC753 = "Pairs of sentences cannot be made: {why}. Give at least two notes with text, and a max_length of 5 or more pieces."
+    BC754 = "No notes of {path} could be written: {why}. Check that the notes hold text and that the folder can be written to."
+    BC770 = (
+        "{file} cannot be imported: {why}. Give a checkpoint as Composer writes it (ep…-ba…-rank0.pt or latest-rank0.pt), "
+        "copied whole: python -m pretrain.composer CHECKPOINT --tokenizer FOLDER --output FOLDER"
+    )
+    BC771 = (
+        "{file} asks for objects that are neither tensors nor plain values: {names}. To build them can run code, so nothing "
+        "was read. Weights need none of them. If you know where the file comes from, have them replaced by empty stand-ins "
+        "(nothing of theirs is imported or run): {options}"
+    )
+    BC772 = (
+        "The weights in {file} are not those of a ModernBERT of this shape. Missing: {missing}. Unexpected: {unexpected}. "
+        "Other shape: {shapes}. Nothing was written. Only checkpoints of ModernBERT and models trained on from it can be "
+        "imported."
+    )
+    BC773 = "{file}: setting '{key}' is {value}, but {want}. Nothing was written; such a model cannot be imported."
+    BC774 = "No curves from {file}: {why}. Give the folder of a run's logs (OUTPUT.work): python -m pretrain.curves WORK"
+    BC745 = (
+        "Nothing to train on: {n} sequences fill no batch of the packing '{packing}'. Give more text, or set "
+        "row_pieces and rows_per_step lower in the recipe (or its packing to best_fit)."
+    )
+    BC746 = (
+        "The terms in {what} cannot be used: {why}. Give a .txt file with one term a line, or a .csv or .tsv table (also .gz "
+        "or .xz) and its column."
+    )
+    BC747 = "Masking '{masking}' cannot be: {why}. Correct `masking` in the recipe, or give what is missing."
+    BC755 = (
+        "The {what} of step {step} could not be written to {folder} ({why}). Earlier checkpoints are intact. Free space on that "
+        "disk, or choose another --work folder with the old one's contents, and run the same command to go on."
+    )
+    BC756 = "Step {step} was left out: {what} is not a finite number ({n} in a row). The run goes on with the next step."
+    BC757 = (
+        "Several processes need accelerate, which is not installed. Type: "
+        'python -m pip install "accelerate>=1.0" (it is part of the extra "project"), or start one process.'
+    )
+    BC758 = (
+        "Cannot branch from {place}: {why}. Give a checkpoint folder (OUTPUT.work/checkpoints/step-…), a working folder for its "
+        "newest one, or a working folder and step: --branch-from OUTPUT.work@STEP"
+    )
+    BC759 = "torch.compile does not work here ({why}); the run goes on without it. On a CPU it needs a C++ compiler, such as g++."
+    BC760 = "Cannot log to {name}: {why}. Type: {command}"
+    BC761 = "Passed over damaged checkpoints ({why}); the run goes on from step {step}."
+    BC762 = (
+        "Went back to step {step}, to go on with {scale:g} times the recipe's learning rate: {what} was not a finite number at "
+        "step {bad}."
+    )
+    BC763 = "Another process of this run could not write its files; its message says why. Run the same command to go on."
+    BC764 = (
+        "The recipe {name} trains a BERT, and its data are sentence pairs: pretrain.train runs recipes of ModernBERT's kind "
+        "alone. --dry-run prints its figures; its parts are in pretrain/clinicalbert and encoder/bert_pretraining.py."
+    )
+    BC765 = "A window of {window} pieces has no room for text: it takes {least} pieces at least, special ones included. Give --window {least} or more."
+    BC766 = (
+        "{folder} holds {n} collections of shards, but one is needed. Give the working folder of a run (OUTPUT.work) or, "
+        "where it holds several, the folder shards-… itself: --shards FOLDER"
+    )
+    BC767 = "There is nothing to evaluate: {why}. {todo}."
+    BC768 = (
+        '{file}, line {line}: {why}. A line is a JSON object with "text" and "spans", each span with "start" and '
+        '"end" in characters of the text. Correct that line, or take it out, and run again.'
+    )
+    BC769 = "The canaries cannot be made or read: {why}. {todo}."
+    BC775 = (
+        "{key} does not compute what {reference} computes on the same documents: {what} differs by {found:.2e}, at most "
+        "{most:.0e} is allowed. Nothing was timed. Look first at versions of torch and transformers (the result would be "
+        "a comparison of two different models)."
+    )
+    BC776 = (
+        "{what} is {given}, but must be {wanted}. Correct the command: python -m pretrain.benchmark --help"
+    )
+    BC777 = "Ours failed in the benchmark, so there is nothing to compare: {why}. Try fewer or shorter documents (--max-length)."

@@ -1,13 +1,20 @@
 """All recipes by name: walk `RECIPES`, or take one with `get_recipe`."""
 
 from pretrain.recipes.bioclinical import BIOCLINICAL
+from pretrain.recipes.clinical_modernbert import CLINICAL
+from pretrain.recipes.clinicalbert import CLINICALBERTS
+from pretrain.recipes.instances import ClinicalBertInstances
+from pretrain.recipes.modernbert import MODERNBERT
 from pretrain.recipes.recipe import Recipe
+from pretrain.recipes.small import SMALL
 from pretrain.recipes.tiny import TINY
 from spacy_bioclinical.errors import Errors
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TINY, *BIOCLINICAL)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (TINY, *SMALL, *BIOCLINICAL, *MODERNBERT, *CLINICAL, *CLINICALBERTS)
+}
 
-__all__ = ["RECIPES", "Recipe", "get_recipe"]
+__all__ = ["RECIPES", "ClinicalBertInstances", "Recipe", "get_recipe"]
 
 
 def get_recipe(name: str) -> Recipe:

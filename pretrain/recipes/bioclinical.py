@@ -7,9 +7,9 @@ pieces.
 
 from dataclasses import replace
 
+from pretrain.recipes.modernbert import BASE_SHAPE, LARGE_SHAPE, OURS
 from pretrain.recipes.recipe import Recipe
 from pretrain.schedules import Schedule
-from spacy_bioclinical.encoder.modernbert import ModernBertSettings
 
 SOURCE = "github.com/lindvalllab/BioClinical-ModernBERT fb40fb6 (MIT), yaml files; arXiv 2506.10896"
 EVERYTHING_3_EPOCHS = 160_453_000_000  # pieces: biomedical and clinical text, three times
@@ -17,9 +17,13 @@ CLINICAL_3_EPOCHS = 8_247_337_000
 CLINICAL_1_EPOCH = 2_749_112_000
 BIOMEDICAL_1_EPOCH = 50_735_000_000
 
-BASE_SHAPE = ModernBertSettings()
-LARGE_SHAPE = replace(
-    BASE_SHAPE, hidden_size=1024, intermediate_size=2624, num_hidden_layers=28, num_attention_heads=16
+EVERYTHING_1_EPOCH = BIOMEDICAL_1_EPOCH + CLINICAL_1_EPOCH
+BOTH, CLINICAL = "PubMed, PMC and 20 clinical data sets", "20 clinical data sets"
+BIOMEDICAL = "PubMed and PMC"
+NOTES = (
+    OURS,
+    "the published optimizer keeps max_lr from its first stage (8e-4 base, 5e-4 large): its effective weight decay is "
+    "lower by lr / max_lr",
 )
 
 PHASE1_BASE = Recipe(
@@ -27,6 +31,9 @@ PHASE1_BASE = Recipe(
     summary="BioClinical ModernBERT base, phase 1: biomedical and clinical text, constant rate",
     source=SOURCE,
     continues="ModernBERT-base after context extension, before its decay (ep0-ba52988)",
+    text=BOTH,
+    epoch_pieces=EVERYTHING_1_EPOCH,
+    notes=NOTES,
     shape=BASE_SHAPE,
     unit="pieces",
     duration=EVERYTHING_3_EPOCHS,
@@ -41,6 +48,7 @@ PHASE1_BASE = Recipe(
     save_every=3000,
     keep=0,
     precision="bf16",
+    restart_override=True,
     seed=17,
 )
 PHASE1_LARGE = replace(
@@ -60,6 +68,8 @@ PHASE2_BASE = replace(
     name="phase2_base",
     summary="BioClinical ModernBERT base, phase 2: clinical text, falling over the whole run",
     continues="phase1_base",
+    text=CLINICAL,
+    epoch_pieces=CLINICAL_1_EPOCH,
     duration=CLINICAL_3_EPOCHS,
     schedule=Schedule("one_minus_sqrt", floor=0.001),
     mask_rate=0.15,
@@ -71,6 +81,8 @@ PHASE2_LARGE = replace(
     name="phase2_large",
     summary="BioClinical ModernBERT large, phase 2: clinical text, two constant epochs, one falling",
     continues="phase1_large",
+    text=CLINICAL,
+    epoch_pieces=CLINICAL_1_EPOCH,
     duration=CLINICAL_3_EPOCHS,
     schedule=Schedule("one_minus_sqrt", decay=CLINICAL_1_EPOCH, floor=0.001),
     mask_rate=0.15,
@@ -81,6 +93,8 @@ PHASE2_BIO_BASE = replace(
     PHASE2_BASE,
     name="phase2_bio_base",
     summary="Bio ModernBERT base: biomedical text only, falling over the whole run",
+    text=BIOMEDICAL,
+    epoch_pieces=BIOMEDICAL_1_EPOCH,
     duration=BIOMEDICAL_1_EPOCH,
     eval_every=1000,
     save_every=1000,
@@ -90,6 +104,8 @@ PHASE2_BIO_LARGE = replace(
     name="phase2_bio_large",
     summary="Bio ModernBERT large: biomedical text only, falling over the whole run",
     continues="phase1_large",
+    text=BIOMEDICAL,
+    epoch_pieces=BIOMEDICAL_1_EPOCH,
     duration=BIOMEDICAL_1_EPOCH,
     schedule=Schedule("one_minus_sqrt", floor=0.001),
     mask_rate=0.15,

@@ -2,7 +2,7 @@
 
 One file for every 512-piece encoder of the field and for Clinical ModernBERT, which is a BERT of 22 layers with 8,192
 learned positions. Layer: LN(x + Attn(x)), then LN(x + FFN(x)); all attention is global; positions are learned and
-count from 0 in each window (RoBERTa: from padding index + 1); token types are all 0; there is no pooler.
+count from 0 in each window (RoBERTa: from padding index + 1); token types are 0 unless given; there is no pooler.
 (transformers leaves padding out of RoBERTa's count; packed rows have none.)
 The residual stream, norms and softmax stay fp32 in bf16 mode. Parameters are named as in transformers' `BertModel`.
 Queries, keys and values stay three products: one fused product measured 0–10 % of a quarter of the work in bf16 and
@@ -118,14 +118,16 @@ class Embeddings(nn.Module):
         self.LayerNorm = _norm(settings)
         self.dropout = nn.Dropout(settings.hidden_dropout_prob)
 
-    def forward(self, ids_T: Tensor, position_T: Tensor) -> Tensor:
+    def forward(self, ids_T: Tensor, position_T: Tensor, token_types_T: Tensor | None = None) -> Tensor:
         """Embed (T,) into (T, D), fp32.
 
         position_T (Tensor): position of each piece in its own window, from 0, (T,).
+        token_types_T (Tensor | None): segment of each piece, (T,); None: all 0.
         """
         positions_TD = self.position_embeddings(position_T + self.first_position)
-        x_TD = self.word_embeddings(ids_T) + self.token_type_embeddings.weight[0] + positions_TD
-        return self.dropout(self.LayerNorm(x_TD))
+        types = self.token_type_embeddings
+        types_TD = types.weight[0] if token_types_T is None else types(token_types_T)
+        return self.dropout(self.LayerNorm(self.word_embeddings(ids_T) + types_TD + positions_TD))
 
 
 class SelfAttention(nn.Module):
@@ -226,14 +228,20 @@ class Bert(Encoder):
         self.embeddings = Embeddings(settings)
         self.encoder = Stack(settings)
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """All layers, in order, under the name that every packed encoder gives them."""
+        return self.encoder.layer
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Bert":
         """Build an encoder with untrained weights. RAISES (ValueError): BC103."""
         return cls(BertSettings.from_config(config))
 
-    def forward(self, ids_T: Tensor, lengths: Sequence[int]) -> Tensor:
+    def forward(self, ids_T: Tensor, lengths: Sequence[int], token_types_T: Tensor | None = None) -> Tensor:
         """Encode a packed row; see `Encoder.forward`.
 
+        token_types_T (Tensor | None): segment of each piece (0, 1, …), (T,), int64; None: all 0.
         RAISES (ValueError): BC101 if the lengths do not fit the row, BC120 if a window is longer than the context.
         """
         layout = Layout.of(lengths, len(ids_T), ids_T.device)
@@ -242,7 +250,7 @@ class Bert(Encoder):
         if max(layout.lengths) > self.context:
             raise ValueError(Errors.BC120.format(longest=max(layout.lengths), context=self.context))
         dtype = PRECISIONS[self.precision]
-        x_TD = self.embeddings(ids_T, layout.position_T())
+        x_TD = self.embeddings(ids_T, layout.position_T(), token_types_T)
         for layer in self.encoder.layer:
             x_TD = layer(x_TD, layout, dtype, self.kernel)
         return x_TD

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import Errors
+from .bert_pretraining import NEXT_SENTENCE_KEYS, BertForPretraining, without_copies
 from .mlm import ModernBertForMaskedLM
 from .modernbert import ModernBertSettings
 from .source import CONFIG, INDEX, WEIGHTS, resolve_folder
@@ -162,21 +163,51 @@ def load_masked_lm(source: str | Path) -> ModernBertForMaskedLM:
     return model
 
 
-def save_folder(model: ModernBertForMaskedLM, folder: str | Path) -> None:
+def load_pretraining_model(
+    source: str | Path, *, next_sentence: bool | None = None
+) -> ModernBertForMaskedLM | BertForPretraining:
+    """Load a folder with the heads it was pretrained with: ModernBERT, BERT (also Clinical ModernBERT) or RoBERTa.
+
+    next_sentence (bool | None): for BERT, with the next-sentence head; None: if the folder holds it.
+    RAISES (ValueError): BC103 … BC107, BC750.
+    """
+    folder = resolve_folder(source)
+    config = read_config(folder)
+    if config.get("model_type") == "modernbert":
+        if next_sentence:
+            raise ValueError(Errors.BC750.format(family="modernbert"))
+        return load_masked_lm(folder)
+    tensors = without_copies(read_weights(folder))
+    if next_sentence is None:
+        next_sentence = all(key in tensors for key in NEXT_SENTENCE_KEYS)
+    model = BertForPretraining.from_config(config, next_sentence)
+    load_strictly(model, tensors, folder, optional=shared_names(model))
+    return model
+
+
+def shared_names(model: nn.Module) -> set[str]:
+    """Return second names of parameters that have two, such as a decoder tied to the embeddings."""
+    names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return names - {name for name, _ in model.named_parameters()}
+
+
+def save_folder(model: ModernBertForMaskedLM | BertForPretraining, folder: str | Path) -> None:
     """Write config.json and model.safetensors as transformers lays them out, each moved into place when whole.
 
     The tokenizer's files are the tokenizer's to write (`PieceTokenizer.save`).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    left_out = shared_names(model)
     state = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
-        if name != "decoder.weight"
+        if name not in left_out
     }
+    settings = model if isinstance(model, BertForPretraining) else model.settings
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as aside:
         save_file(state, Path(aside) / WEIGHTS, metadata={"format": "pt"})
-        config = json.dumps(model.settings.to_config(), indent=2, sort_keys=True) + "\n"
+        config = json.dumps(settings.to_config(), indent=2, sort_keys=True) + "\n"
         (Path(aside) / CONFIG).write_text(config, encoding="utf8")
         for name in (WEIGHTS, CONFIG):
             (Path(aside) / name).chmod(0o644)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pretrain.packing import efficiency, pack
+from pretrain.packing import LOOK_AHEAD, efficiency, pack
 
 
 def best_fit_by_looking_at_every_row(lengths, budget):
@@ -35,11 +35,38 @@ def test_few_open_rows_change_the_plan():
     assert pack(lengths, 120, open_rows=1) != pack(lengths, 120, open_rows=300)
 
 
-def test_note_like_lengths_fill_published_rows_to_99_percent():
+@pytest.mark.parametrize("look_ahead", [2, 7, 1000])
+@given(st.lists(st.integers(1, 50), max_size=80), st.integers(50, 120))
+def test_looking_ahead_sorts_windows_and_nothing_else(look_ahead, lengths, budget):
+    order = [
+        index
+        for start in range(0, len(lengths), look_ahead)
+        for index in sorted(
+            range(start, min(start + look_ahead, len(lengths))), key=lambda index: -lengths[index]
+        )
+    ]
+    expected = best_fit_by_looking_at_every_row([lengths[index] for index in order], budget)
+    rows = pack(lengths, budget, open_rows=1000, look_ahead=look_ahead)
+    assert rows == [[order[place] for place in row] for row in expected]
+
+
+def note_like(median: int, sigma: float) -> np.ndarray:
     draw = np.random.default_rng(1)
-    lengths = np.clip(draw.lognormal(6.5, 1.0, size=20_000), 10, 8192).astype(int)
+    return np.clip(draw.lognormal(np.log(median), sigma, size=20_000), 10, 8192).astype(int)
+
+
+@pytest.mark.parametrize("budget", [8192, 16_384, 57_344, 98_304])
+@pytest.mark.parametrize("look_ahead", [1, LOOK_AHEAD])
+def test_note_like_lengths_fill_rows_to_99_percent(budget, look_ahead):
+    lengths = note_like(600, 1.0)
     assert lengths.max() == 8192
-    assert efficiency(lengths, pack(lengths, 98_304), 98_304) >= 0.99
+    assert efficiency(lengths, pack(lengths, budget, look_ahead=look_ahead), budget) >= 0.99
+
+
+def test_looking_ahead_fills_rows_that_two_long_notes_leave_half_empty():
+    lengths = note_like(3000, 0.5)
+    assert efficiency(lengths, pack(lengths, 8192), 8192) < 0.97
+    assert efficiency(lengths, pack(lengths, 8192, look_ahead=LOOK_AHEAD), 8192) >= 0.99
 
 
 def test_document_longer_than_a_row_is_an_error():

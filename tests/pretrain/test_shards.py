@@ -1,11 +1,16 @@
 import json
+import pickle
+from collections import Counter
 from dataclasses import replace
 
+import datasets
 import numpy as np
 import pytest
 
 from pretrain import shards as module
+from pretrain.cleaning import Cleaning
 from pretrain.shards import open_shards, shards_for
+from pretrain.sources import Source
 
 
 @pytest.fixture
@@ -91,7 +96,7 @@ def test_failed_build_leaves_nothing_behind(build, tmp_path):
     assert list((tmp_path / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["ids-00000.npy", "offsets-00000.npy", "documents.npy", "meta.json"])
+@pytest.mark.parametrize("name", ["shard-00000.arrow", "documents.arrow", "meta.json"])
 def test_damaged_shard_is_an_error(build, notes_folder, name):
     folder = build(notes_folder).folder
     content = (folder / name).read_bytes()
@@ -137,3 +142,136 @@ def test_something_is_held_out_of_two_documents(build, notes, tmp_path, n_notes,
     assert len(shards.split(1e-6)[1]) == n_out
     assert len(shards.split(0.999999)[0]) == 1
     assert len(shards.split(0.0)[1]) == 0
+
+
+def write_notes(file, texts):
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf8")
+    return file
+
+
+def all_sequences(shards):
+    return [shards.sequence(index).tolist() for index in range(len(shards.lengths))]
+
+
+def test_arrow_files_open_in_datasets(build, notes_folder):
+    shards = build(notes_folder, shard_pieces=500)
+    parts = [datasets.Dataset.from_file(str(file)) for file in sorted(shards.folder.glob("shard-*.arrow"))]
+    rows = [row for part in parts for row in part]
+    assert [row["ids"] for row in rows] == all_sequences(shards)
+    assert [row["document"] for row in rows] == shards.documents.tolist()
+
+
+def test_pickled_shards_map_the_files_again(build, notes_folder):
+    shards = build(notes_folder)
+    content = pickle.dumps(shards)
+    assert len(content) < 1000
+    assert all_sequences(pickle.loads(content)) == all_sequences(shards)
+
+
+def test_any_number_of_workers_writes_the_same_bytes(build, notes, tmp_path, monkeypatch):
+    import pretrain.shard_building as building
+
+    monkeypatch.setattr(building, "_BATCH_CHARACTERS", 2000)  # many batches
+    texts = [*notes, *notes[:5], "", f"Mr. [**Name 1**] said: {notes[0]}"]
+    file = write_notes(tmp_path / "a.jsonl", texts)
+    settings = {"cleaning": Cleaning("surrogate", min_pieces=12), "near_duplicates": "drop", "max_length": 64}
+    one = build(file, shard_pieces=1500, **settings)
+    bytes_of_one = {path.name: path.read_bytes() for path in one.folder.iterdir()}
+    module.shutil.rmtree(one.folder)
+    two = build(file, shard_pieces=1500, workers=2, **settings)
+    assert {path.name: path.read_bytes() for path in two.folder.iterdir()} == bytes_of_one
+    assert one.report["a"]["duplicates exact"] == 5
+
+
+def test_report_counts_by_source(build, notes, tmp_path):
+    first = write_notes(tmp_path / "a.jsonl", [*notes[:6], "", notes[2]])
+    second = write_notes(tmp_path / "b.jsonl", [*notes[4:10], "too short"])
+    sources = [Source("wards", (first,)), Source("letters", (second,))]
+    shards = build(sources, near_duplicates="drop", cleaning=Cleaning(min_characters=20), max_length=8192)
+    assert shards.sources == ["wards", "letters"]
+    assert shards.source_of.tolist() == [0] * 6 + [1] * 4
+    wards, letters = shards.report["wards"], shards.report["letters"]
+    assert (wards["documents"], wards["empty"], wards["duplicates exact"]) == (6, 1, 1)
+    assert (letters["documents"], letters["too short"], letters["duplicates exact"]) == (4, 1, 2)
+    assert shards.meta["documents"] == 10
+    assert wards["pieces"] + letters["pieces"] == shards.meta["pieces"] == shards.lengths.sum()
+
+
+def test_near_duplicates_are_on_one_side_of_the_split(build, notes, tmp_path):
+    long = [note for note in notes if len(note.split()) > 60][:20]
+    copies = [f"{note} Signed." for note in long] + [note.upper() for note in long]
+    shards = build(write_notes(tmp_path / "a.jsonl", [*long, *copies]), max_length=8192)
+    n = len(long)
+    assert shards.groups.tolist() == list(range(n)) * 3
+    for share in (0.1, 0.3, 0.6):
+        sides = [set((numbers % n).tolist()) for numbers in shards.split(share)]
+        assert sides[1]
+        assert not sides[0] & sides[1]
+    apart = build(tmp_path / "a.jsonl", max_length=8192, near_duplicates="keep")
+    assert all_sequences(apart) == all_sequences(shards)
+    assert apart.groups.tolist() == list(range(3 * n))
+
+
+def test_weights_repeat_whole_documents_exactly(build, notes, make_note, tmp_path):
+    write_notes(tmp_path / "a.jsonl", [*notes[:9], make_note(1, 300)])
+    write_notes(tmp_path / "b.jsonl", notes[10:30])
+    shards = build([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], max_length=64)
+    training, _ = shards.split(0.2)
+    assert shards.weighted(training, None, 3, 0) is training
+    assert (shards.weighted(training, {"a": 1.0}, 3, 0) == training).all()
+    sources = shards.source_of[shards.documents]
+    chosen = shards.weighted(training, {"a": 2.0, "b": 0.5}, epoch=1, seed=7)
+    assert (chosen == shards.weighted(training, [2, 0.5], epoch=1, seed=7)).all()
+    counts = Counter(chosen.tolist())
+    assert set(counts) <= set(training.tolist())
+    assert all(counts[i] == 2 for i in training if sources[i] == 0)
+    n_documents = len(np.unique(shards.documents[training[sources[training] == 1]]))
+    seen = np.unique(shards.documents[[i for i in counts if sources[i] == 1]])
+    assert abs(len(seen) - n_documents / 2) <= 0.5
+    # All sequences of a document, or none.
+    assert all(counts[i] == 1 for i in training if shards.documents[i] in seen)
+    for wrong in ({"c": 1.0}, [1.0], {"a": -1.0}):
+        with pytest.raises(ValueError, match="BC741"):
+            shards.weighted(training, wrong, 0, 0)
+
+
+def test_rules_and_cleaning_give_other_shards(build, notes, tmp_path):
+    file = write_notes(tmp_path / "a.jsonl", notes[:3])
+    folders = [build(file).folder, build(file, cleaning=Cleaning(collapse_space=True)).folder]
+    folders += [build(Source("a", (file,), skip_ids=frozenset({"a.jsonl:1"}))).folder]
+    folders += [
+        build(file, near_duplicates="drop").folder,
+        build(file, near_duplicates="drop", threshold=0.9).folder,
+    ]
+    assert len(set(folders)) == 5
+    assert build(Source("a", (file,), weight=3.0)).folder == folders[0]
+
+
+def test_changed_contents_are_found_on_the_next_run(build, notes_folder):
+    shards = build(notes_folder)
+    file = shards.folder / "shard-00000.arrow"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"BC707.*checksum"):
+        build(notes_folder)
+    content[:200] = bytes(200)
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"BC707.*Arrow"):
+        open_shards(shards.folder)
+
+
+def test_build_begins_anew_after_an_interruption(build, notes_folder, tmp_path):
+    folder = build(notes_folder).folder
+    left = folder.rename(folder.with_name(f".{folder.name}.part"))
+    (left / "meta.json").unlink()
+    (left / "shard-00009.arrow").write_bytes(b"half")
+    shards = build(notes_folder)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [shards.folder.name]
+    assert not (shards.folder / "shard-00009.arrow").exists()
+
+
+@pytest.mark.parametrize("settings", [{"near_duplicates": "maybe"}, {"workers": 0}])
+def test_unknown_settings_are_errors(build, notes_folder, settings):
+    with pytest.raises(ValueError, match="BC741"):
+        build(notes_folder, **settings)

@@ -123,10 +123,10 @@ def test_seed_and_dropout_change_the_run(run, recipe, whole, tmp_path):
 
 
 def test_finished_run_is_not_trained_again(run, recipe, whole, monkeypatch):
-    before = {file.name: file.read_bytes() for file in whole.iterdir()}
-    monkeypatch.setattr("pretrain.loop._step", lambda *_, **__: pytest.fail("trained again"))
+    before = {file.name: file.read_bytes() for file in whole.rglob("*") if file.is_file()}
+    monkeypatch.setattr("pretrain.run.compute_step", lambda *_, **__: pytest.fail("trained again"))
     run(recipe, whole)
-    assert {file.name: file.read_bytes() for file in whole.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in whole.rglob("*") if file.is_file()} == before
 
 
 def test_checkpoint_of_another_recipe_is_refused(run, recipe, whole):
@@ -161,7 +161,8 @@ def test_exported_record_tells_the_run_and_no_text(whole, recipe, notes_folder):
     assert str(notes_folder) not in json.dumps(record)
     names = {file.name for file in whole.iterdir()}
     tokenizer_files = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
-    assert names == {"config.json", "model.safetensors", "pretraining.json"} | tokenizer_files
+    ours = {"config.json", "model.safetensors", "pretraining.json", "README.md", "curves"}
+    assert names == ours | tokenizer_files
 
 
 def test_training_continues_from_weights(run, recipe, whole, tmp_path):

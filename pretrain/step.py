@@ -1,0 +1,85 @@
+"""One step: the gradients of its rows, weighted by predicted pieces over all processes; then the update."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from pretrain.batches import DROPOUT, BatchStream, Row, generator_for
+from pretrain.devices import Team, whole
+from pretrain.evaluation import row_tensors
+from pretrain.masking import IGNORED
+from pretrain.optimizer import set_learning_rate
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """What a step was: over all processes, but for `sequences`, those of this one."""
+
+    loss: float
+    grad_norm: float
+    n_pieces: int
+    n_labelled: int
+    n_rows: int
+    mean_length: float
+    lr: float
+    sequences: list[int]
+    seconds: float = 0.0
+
+
+def _rows(stream: BatchStream, number: int, team: Team) -> list[Row]:
+    return stream.step(number) if team.world == 1 else stream.step(number, team.rank, team.world)
+
+
+def compute_step(
+    wrapped: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    stream: BatchStream,
+    number: int,
+    lr: float,
+    team: Team,
+) -> StepFigures:
+    """Compute the gradients of a step, summed over all rows of all processes."""
+    rows = _rows(stream, number, team)
+    lengths = np.concatenate([np.asarray(row.lengths, dtype=np.float64) for row in rows] or [np.zeros(0)])
+    own = (sum(row.n_labelled for row in rows), sum(row.n_pieces for row in rows), len(rows))
+    totals = team.sums(*own, float(lengths.sum()), float((lengths**2).sum()))
+    n_labelled, n_pieces, n_rows = (int(total) for total in totals[:3])
+    # Every process computes as many rows as the one with the most: they wait for each other in each.
+    missing = int(team.largest(float(len(rows)))[0]) - len(rows)
+    set_learning_rate(optimizer, lr)
+    key = (stream.seed, DROPOUT, number) if team.world == 1 else (stream.seed, DROPOUT, number, team.rank)
+    torch.manual_seed(int(generator_for(*key).integers(2**62)))
+    loss = 0.0
+    computed = [*rows, *([_nothing()] * missing)]
+    for place, row in enumerate(computed):
+        ids_T, labels_T = row_tensors(row, team.device)
+        with team.backward(wrapped, is_last=place == len(computed) - 1):
+            output = wrapped(ids_T, row.lengths, labels_T)
+            share = output.loss * (output.n_labelled / max(1, n_labelled))
+            # Processes' gradients are averaged when they meet; the sum is wanted.
+            (share * team.world if team.world > 1 else share).backward()
+        loss += share.item()
+    loss = team.sums(loss)[0]
+    gradients = [parameter.grad for parameter in wrapped.parameters() if parameter.grad is not None]
+    grad_norm = torch.stack([whole(gradient.norm()) for gradient in gradients]).norm().item()
+    mean_length = totals[4] / max(1.0, totals[3])
+    used = [index for row in rows for index in row.sequences]
+    return StepFigures(loss, grad_norm, n_pieces, n_labelled, n_rows, mean_length, lr, used)
+
+
+def update(optimizer: torch.optim.Optimizer, grad_norm: float, grad_clip: float | None) -> None:
+    """Change the weights by their gradients, shortened to `grad_clip` if their norm is larger; forget these."""
+    if grad_clip is not None and grad_norm > grad_clip:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(grad_clip / (grad_norm + 1e-6))
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _nothing() -> Row:
+    """A row that predicts nothing: zero loss and zero gradients, for a process that has none left."""
+    return Row(np.zeros(1, dtype=np.int64), np.full(1, IGNORED, dtype=np.int64), [1], [])
