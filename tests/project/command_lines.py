@@ -26,6 +26,10 @@ def command_of(module: str) -> Any:
     loaded = importlib.import_module(module)
     if hasattr(loaded, "__path__"):
         loaded = importlib.import_module(f"{module}.__main__")
+    if not hasattr(loaded, "app") and not hasattr(
+        loaded, "main"
+    ):  # the command has a file of its own beside it
+        loaded = importlib.import_module(f"{module}_command")
     if hasattr(loaded, "app"):
         return typer.main.get_command(loaded.app)
     single = typer.Typer()

@@ -49,6 +49,8 @@ def what_is_wrong(line: str) -> list[str]:
     line = re.sub(r"^(?:[A-Z_]+=\S+\s+)+", "", line)  # variables set for one command
     if line == "python" or line.startswith(HARMLESS):
         return []
+    if line.startswith("accelerate launch "):  # its own options come before the module
+        line = "python " + line[line.index("-m ") :]
     if line.startswith("make "):
         targets = {word for word in line.split()[1:] if re.fullmatch(r"[a-z]+", word)}
         return [f"make has no target {target}" for target in targets - make_targets()]
