@@ -442,6 +442,10 @@ class Errors(metaclass=_WithCode):
     BC628 = (
         "There is no {path}. Check the path; for a data set of the hub give its name and --format dataset."
     )
+    BC629 = (
+        "{path} is a folder that holds other files than shards of a corpus, and would be replaced. Nothing was changed; "
+        "give another --output."
+    )
     BC640 = (
         "{path}, {where}: the loader published with the paper stops here ({why}). "
         "Convert with --mode exact, which reads it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,18 @@ from typing import Any
 from corpus_scripts.counts import Counts
 from corpus_scripts.docbin import report_bytes, report_path
 from corpus_scripts.report import Report
+from spacy_bioclinical.errors import Errors
 
 MANIFEST = "manifest.jsonl"
+_SHARD = re.compile(r"\d{5,}\.spacy")
 
 
 class Work:
     """The hidden folder of finished shards: ``shards/00001.spacy`` … and a line for each in the manifest."""
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        if path.is_dir() and not all(_SHARD.fullmatch(file.name) for file in path.iterdir()):
+            raise ValueError(Errors.BC629.format(path=path))
         self.folder = path.with_name(f".{path.name}.work")
         self.shards = self.folder / "shards"
         self._facts = json.dumps({"work": 1, **facts})

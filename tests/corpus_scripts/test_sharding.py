@@ -246,6 +246,16 @@ def _alive(group):
     return True
 
 
+def test_folder_with_other_files_is_not_replaced(tmp_path):
+    path = tmp_path / "a.spacy"
+    convert(path)
+    (path / "mine.txt").write_text("kept")
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match="BC629"):
+        convert(path)
+    assert tree(tmp_path) == before
+
+
 class Bar:
     """What the progress bar was told."""
 
