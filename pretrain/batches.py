@@ -30,6 +30,7 @@ from spacy_bioclinical.errors import Errors
 
 # Streams of random numbers drawn from one seed; each use has its own.
 ORDER, MASKING, EVALUATION, DROPOUT = range(4)
+EVALUATION_CHOICE = 4
 TERM_FACTOR = 2.0
 
 
@@ -288,11 +289,16 @@ def evaluation_rows(
 ) -> Iterator[Row]:
     """Yield the held-out rows: always the same sequences, rows and masks, whatever the run's seed.
 
-    most_pieces (int): stop at so many pieces; the first sequence is always taken.
+    most_pieces (int): stop at so many pieces; one sequence is always taken. If not all can be, they are drawn at random,
+        so that each source has its share.
     """
     lengths = shards.lengths[sequences]
-    taken = max(1, int(np.searchsorted(np.cumsum(lengths), most_pieces, side="right")))
-    for number, row in enumerate(pack(lengths[:taken], row_pieces)):
+    if lengths.sum() > most_pieces:
+        order = generator_for(EVALUATION_CHOICE).permutation(len(sequences))
+        taken = max(1, int(np.searchsorted(np.cumsum(lengths[order]), most_pieces, side="right")))
+        sequences = np.asarray(sequences)[np.sort(order[:taken])]
+        lengths = shards.lengths[sequences]
+    for number, row in enumerate(pack(lengths, row_pieces)):
         generator = generator_for(EVALUATION, number)
         yield build_row(shards, sequences[row].tolist(), mask_rate, vocabulary, generator)
 

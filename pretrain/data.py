@@ -6,6 +6,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pretrain.batches import BatchStream, Row, evaluation_rows
 from pretrain.cleaning import Cleaning
 from pretrain.masking import Vocabulary
@@ -116,14 +118,24 @@ class Data:
             facts["terms"] = self.terms.fingerprint
         return facts
 
-    def card_facts(self) -> dict[str, Any]:
-        """What a model card tells of the text; sources named after their files are numbered, for names can tell."""
-        told = {
+    @property
+    def told(self) -> dict[str, str]:
+        """Name of a source to the one that leaves this machine: if it is a file's name, which can tell, a number."""
+        return {
             source.name: f"source {number}"
             if any(path.name.startswith(source.name) for path in source.paths)
             else source.name
             for number, source in enumerate(self.sources, start=1)
         }
+
+    def sources_of_sequences(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names of the sources as `told`, and int (n_sequences,) the source of each sequence of the shards."""
+        told, shards = self.told, self.shards
+        return tuple(told.get(name, name) for name in shards.sources), shards.source_of[shards.documents]
+
+    def card_facts(self) -> dict[str, Any]:
+        """What a model card tells of the text."""
+        told = self.told
         meta = self.shards.meta
         report = {told.get(name, name): counts for name, counts in meta["report"].items()}
         files = [{**file, "source": told.get(file["source"], file["source"])} for file in meta["sources"]]

@@ -7,7 +7,7 @@ given (`pretrain.context`), all with intervals over documents.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,16 +39,38 @@ class Evaluation:
 
     loss (float): mean cross-entropy over the predicted pieces, in nats. accuracy (float): share of them whose
         most likely piece is the right one. n_labelled, n_pieces (int): predicted pieces, and all pieces seen.
+    top (dict[int, float]): for each k of `TOP`, share of pieces that are among the k most likely ones.
+    by_source (dict[str, tuple]): loss, accuracy and predicted pieces of each source that has any.
     """
 
     loss: float
     accuracy: float
     n_labelled: int
     n_pieces: int
+    top: dict[int, float] = field(default_factory=dict)
+    by_source: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+
+    def line(self, sources: Sequence[str]) -> tuple[object, ...]:
+        """Return the figures of `pretrain.log.evaluation_columns`, without step and pieces; "" where there is none."""
+        groups = [self.by_source.get(name, ("", "")) for name in (sources if len(sources) > 1 else ())]
+        top = [self.top.get(k, "") for k in TOP[1:]]
+        return (
+            self.loss,
+            self.accuracy,
+            self.n_labelled,
+            *top,
+            *(cell for group in groups for cell in group[:2]),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as JSON-ready data."""
-        return asdict(self)
+        top = {f"top{k}": share for k, share in self.top.items() if k > 1}
+        by_source = {
+            name: {"loss": loss, "accuracy": accuracy, "n_labelled": n}
+            for name, (loss, accuracy, n) in self.by_source.items()
+        }
+        counts = {"n_labelled": self.n_labelled, "n_pieces": self.n_pieces}
+        return {"loss": self.loss, "accuracy": self.accuracy, **top, **counts, "by_source": by_source}
 
 
 @dataclass(frozen=True)
@@ -99,21 +121,40 @@ class DetailedEvaluation:
         return {"n_pieces": self.n_pieces, "whole": self.whole.to_dict(), **groups}
 
 
-def evaluate(model: ModernBertForMaskedLM, rows: Iterable[Row]) -> Evaluation | None:
-    """Score a model on rows; None if there is nothing to predict. Leaves the model in the mode it was in."""
+def evaluate(
+    model: ModernBertForMaskedLM,
+    rows: Iterable[Row],
+    sources: Sequence[str] = (),
+    source_of: np.ndarray | None = None,
+) -> Evaluation | None:
+    """Score a model on rows; None if there is nothing to predict. Leaves the model in the mode it was in.
+
+    sources, source_of: names, and int (n_sequences,) the source of each sequence. Left out: no scores by source.
+    """
     was_training = model.training
     model.eval()
-    loss, n_right, n_labelled, n_pieces = 0.0, 0, 0, 0
+    losses, ranks, groups, n_pieces = [], [], [], 0
     for row in rows:
         scores = score_row(model, row)
-        loss += float(scores.losses.sum())
-        n_right += int((scores.ranks == 0).sum())
-        n_labelled += len(scores.ranks)
+        losses.append(scores.losses)
+        ranks.append(scores.ranks)
+        if source_of is not None:
+            member = np.searchsorted(np.cumsum(row.lengths), scores.places, side="right")
+            groups.append(source_of[np.asarray(row.sequences)[member]])
         n_pieces += len(row.ids)
     model.train(was_training)
-    if not n_labelled:
+    loss_M, rank_M = np.concatenate([*losses, []]), np.concatenate([*ranks, []])
+    if not len(loss_M):
         return None
-    return Evaluation(loss / n_labelled, n_right / n_labelled, n_labelled, n_pieces)
+    by_source = {}
+    if source_of is not None:
+        group_M = np.concatenate(groups)
+        for number in np.unique(group_M):
+            of_it = group_M == number
+            found = (float(loss_M[of_it].mean()), float((rank_M[of_it] == 0).mean()), int(of_it.sum()))
+            by_source[sources[number]] = found
+    top = {k: float((rank_M < k).mean()) for k in TOP}
+    return Evaluation(float(loss_M.mean()), top[1], len(loss_M), n_pieces, top, by_source)
 
 
 def evaluate_in_detail(

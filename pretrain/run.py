@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pretrain.batches import BatchStream, Row
 from pretrain.branching import CHECKPOINTS, Branch, begin
 from pretrain.checkpoints import (
@@ -20,9 +22,9 @@ from pretrain.checkpoints import (
 )
 from pretrain.compute import checkpoint_activations, compile_blocks, set_dropout
 from pretrain.devices import Team, whole_model
-from pretrain.evaluation import Evaluation, evaluate
+from pretrain.evaluation import evaluate
 from pretrain.flops import flops_per_piece, peak_flops
-from pretrain.log import EVALUATION_COLUMNS, STEP_COLUMNS, CsvLog
+from pretrain.log import STEP_COLUMNS, CsvLog, evaluation_columns
 from pretrain.loggers import MetricLog, numbers, open_loggers
 from pretrain.optimizer import make_optimizer
 from pretrain.progress import Progress
@@ -41,11 +43,15 @@ class Options:
 
     patience (Patience): with losses that are not finite. loggers (tuple): see `pretrain.loggers`.
     is_compiled (bool): torch.compile for the feed-forward blocks (numbers differ in their last bits).
+    sources (tuple), source_of (np.ndarray | None): names for the log, and int (n_sequences,) the source of each
+        sequence of the shards; given, evaluations are logged for each source.
     """
 
     patience: Patience = field(default_factory=Patience)
     loggers: tuple[str, ...] = ()
     is_compiled: bool = False
+    sources: tuple[str, ...] = ()
+    source_of: np.ndarray | None = None
 
 
 class Run:
@@ -132,14 +138,15 @@ class Run:
             return None
         if model is not self.model:
             model.to(self.team.device).model.set_compute(precision=self.recipe.precision)
-        result: Evaluation | None = evaluate(model, self.held_out_rows())
+        options = self.options
+        result = evaluate(model, self.held_out_rows(), options.sources, options.source_of)
         self.team.wait()
         if result is None:
             return None
-        line = (self.progress.step, self.progress.pieces, result.loss, result.accuracy, result.n_labelled)
+        line = (self.progress.step, self.progress.pieces, *result.line(options.sources))
         self._write(self.evaluations, *line)
         for logger in self.loggers:
-            logger.write("eval", self.progress.step, numbers(EVALUATION_COLUMNS, line))
+            logger.write("eval", self.progress.step, numbers(evaluation_columns(options.sources), line))
         return result.to_dict()
 
     def save(self, *, must_succeed: bool) -> None:
@@ -223,7 +230,8 @@ class Run:
 
     def _open_logs(self) -> None:
         self.steps = CsvLog(self.work / STEP_LOG, STEP_COLUMNS, after=self.progress.step)
-        self.evaluations = CsvLog(self.work / EVALUATION_LOG, EVALUATION_COLUMNS, after=self.progress.step)
+        columns = evaluation_columns(self.options.sources)
+        self.evaluations = CsvLog(self.work / EVALUATION_LOG, columns, after=self.progress.step)
 
     def _log(self, number: int, figures: StepFigures) -> None:
         if not self.team.is_main:

@@ -104,6 +104,8 @@ def pretrain(
     model.model.set_compute(precision=recipe.precision)
     identity = {"recipe": recipe.fingerprint, "seed": recipe.seed, **data.identity(), "start": start}
     counts = data.counts()
+    sources, source_of = data.sources_of_sequences()
+    options = replace(options or Options(), sources=sources, source_of=source_of)
     progress = train(
         model.to(team.device),
         data.stream,
@@ -115,7 +117,7 @@ def pretrain(
         is_quiet=is_quiet,
         team=team,
         branch=branch,
-        options=options or Options(),
+        options=options,
     )
     if progress.interrupted is None:
         model = whole_model(model, team)

@@ -102,3 +102,16 @@ def test_evaluation_rows_are_always_the_same(shards, vocabulary):
     assert 500 < sum(len(row.ids) for row in rows(900)) <= 900
     assert sum(len(row.lengths) for row in rows(1)) == 1
     assert len({index for row in rows(10**9) for index in row.sequences}) == len(shards.lengths[::3])
+
+
+def test_evaluation_rows_that_cannot_take_all_take_some_of_everything(shards, vocabulary):
+    sequences = np.arange(len(shards.lengths))
+    half = int(shards.lengths.sum()) // 2
+    settings = {"row_pieces": 128, "mask_rate": 0.15}
+    rows = list(evaluation_rows(shards, sequences, vocabulary, most_pieces=half, **settings))
+    taken = sorted(index for row in rows for index in row.sequences)
+    assert len(set(taken)) == len(taken)
+    assert half - 128 < sum(row.n_pieces for row in rows) <= half
+    assert taken[-1] > 0.8 * len(sequences)  # not the first ones
+    every = list(evaluation_rows(shards, sequences, vocabulary, most_pieces=10**9, **settings))
+    assert sorted(index for row in every for index in row.sequences) == sequences.tolist()

@@ -18,6 +18,7 @@ from pretrain.bootstrap import differences, means
 from pretrain.context import context_value
 from pretrain.evaluation import LENGTHS, TOP, evaluate, evaluate_in_detail
 from pretrain.evaluation_command import main
+from pretrain.log import evaluation_columns
 from pretrain.masking import IGNORED, Vocabulary, mask_pieces
 from pretrain.scoring import score_row, score_sequences
 from pretrain.shards import shards_for
@@ -106,7 +107,26 @@ def test_loss_and_accuracy_are_those_of_transformers(model, rows, expected):
     assert scores.loss == pytest.approx(np.mean([loss for *_, loss, _ in expected]), abs=1e-4)
     assert scores.accuracy == pytest.approx(np.mean([rank == 0 for *_, rank in expected]), abs=1e-9)
     assert (scores.n_labelled, scores.n_pieces) == (len(expected), 2 * sum(LENGTHS_OF_ROWS))
-    assert set(scores.to_dict()) == {"loss", "accuracy", "n_labelled", "n_pieces"}
+    for k in (5, 10, 25):
+        assert scores.top[k] == pytest.approx(np.mean([rank < k for *_, rank in expected]), abs=1e-9)
+    told = {"loss", "accuracy", "top5", "top10", "top25", "n_labelled", "n_pieces", "by_source"}
+    assert set(scores.to_dict()) == told
+    assert scores.to_dict()["by_source"] == {}
+
+
+def test_scores_by_source_are_those_of_its_sequences(model, rows, expected):
+    names, source_of = ("even", "odd", "none"), np.arange(len(LENGTHS_OF_ROWS) * 2 + 2) % 2
+    scores = evaluate(model, rows, names, source_of)
+    assert set(scores.by_source) == {"even", "odd"}
+    for number, name in enumerate(names[:2]):
+        of_it = [(loss, rank) for sequence, _, loss, rank in expected if sequence % 2 == number]
+        loss, accuracy, n_labelled = scores.by_source[name]
+        assert n_labelled == len(of_it)
+        assert loss == pytest.approx(np.mean([loss for loss, _ in of_it]), abs=1e-4)
+        assert accuracy == pytest.approx(np.mean([rank == 0 for _, rank in of_it]), abs=1e-9)
+    assert len(scores.line(names)) == len(evaluation_columns(names)) - 2
+    assert scores.line(names)[-2:] == ("", "")
+    assert len(scores.line(names[:1])) == len(evaluation_columns(())) - 2
 
 
 def test_nothing_to_predict_gives_no_scores_and_the_mode_is_kept(model, rows):

@@ -190,7 +190,7 @@ def test_curves_have_every_point(work):
     pictures = {name: parsed((work / "curves" / name).read_text(encoding="utf8")) for name in names}
     assert pictures["loss.svg"][1] == {"c0 raw": 100, "c0 line": 100, "c1 line": 3}
     assert pictures["learning_rate.svg"][1] == {"c0 line": 100}
-    assert pictures["top_k.svg"][1] == {"c0 line": 3}
+    assert pictures["top_k.svg"][1] == {f"c{number} line": 3 for number in range(4)}
     assert pictures["loss_by_source.svg"][1] == {"c0 line": 3, "c1 line": 3}
     texts = [text.text for text in pictures["loss_by_source.svg"][0].iter(f"{SVG}text")]
     assert {"notes", "codes <x>", "pieces seen", "0", "100k"} <= set(texts)
