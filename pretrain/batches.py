@@ -289,8 +289,8 @@ def evaluation_rows(
 ) -> Iterator[Row]:
     """Yield the held-out rows: always the same sequences, rows and masks, whatever the run's seed.
 
-    most_pieces (int): stop at so many pieces; one sequence is always taken. If not all can be, they are drawn at random,
-        so that each source has its share.
+    most_pieces (int): stop at so many pieces; one sequence is always taken. If not all can be, they are drawn at
+        random, so that each source has its share.
     """
     lengths = shards.lengths[sequences]
     if lengths.sum() > most_pieces:
