@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 CODE := spacy_bioclinical corpus_scripts pretrain
-GENERATED := assets/deid assets/phenotype corpus encoders/tiny encoders/tiny.start encoders/tiny.work training metrics packages dist build project.lock \
+GENERATED := assets/deid assets/phenotype assets/canaries corpus $(addprefix encoders/tiny,/ .start .inputs .phase1 .phase2 .work) training metrics packages dist build project.lock \
 	.venv-install-check .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .PHONY: all test env lint format clean distclean help

@@ -18,7 +18,7 @@ from pretrain.progress import Progress
 from pretrain.recipes.recipe import Recipe
 from spacy_bioclinical.errors import Errors
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, NOTE = "checkpoints", "branch.json"
 SET_OUTRIGHT = ("constant_with_warmup", "warmup_stable_decay")  # schedules whose rate an override simply sets
 _MOST_DECAYED = 0.5  # a checkpoint whose rate has fallen below this share of its highest is no stable one
 
@@ -116,19 +116,32 @@ def begin(branch: Branch, model: nn.Module, optimizer: torch.optim.Optimizer, re
     return Progress(step=state["step"], pieces=state["pieces"], lr_scale=scale)
 
 
-def note_branch(work: Path, place: str, identity: str) -> None:
+def note_branch(work: Path, place: str, branch: Branch) -> None:
     """Write down where a run branched off, so that it can go on after the trunk's checkpoint is gone."""
     work.mkdir(parents=True, exist_ok=True)
     aside = work / ".branch.json.writing"
-    aside.write_text(json.dumps({"place": place, "identity": identity}) + "\n", encoding="utf8")
-    os.replace(aside, work / "branch.json")
+    noted = {"place": place, "identity": branch.identity, "run": branch.checkpoint.state.get("run")}
+    aside.write_text(json.dumps(noted) + "\n", encoding="utf8")
+    os.replace(aside, work / NOTE)
 
 
 def noted_branch(work: Path, place: str) -> str | None:
-    """Return the identity noted for a place, if this run has a checkpoint of its own to go on from."""
+    """Return the identity noted for a place, if this run has a checkpoint of its own to go on from.
+
+    None also if another run has taken the trunk's place: what branched off from the old one is not its branch. (That
+    the trunk itself went on does not matter.)
+    """
     try:
-        noted: dict[str, Any] = json.loads((work / "branch.json").read_text(encoding="utf8"))
+        noted: dict[str, Any] = json.loads((work / NOTE).read_text(encoding="utf8"))
     except (OSError, ValueError):
         return None
     has_own = any((work / CHECKPOINTS).glob("step-*")) if (work / CHECKPOINTS).is_dir() else False
-    return noted.get("identity") if has_own and noted.get("place") == place else None
+    if not has_own or noted.get("place") != place:
+        return None
+    try:
+        trunk = find_branch(place).state.get("run")
+    except ValueError:  # it is gone
+        trunk = None
+    if None not in (trunk, noted.get("run")) and trunk != noted["run"]:
+        return None
+    return noted.get("identity")

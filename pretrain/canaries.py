@@ -18,8 +18,7 @@ import numpy as np
 from pretrain.batches import generator_for
 from pretrain.bootstrap import CANARIES, CANDIDATES
 from pretrain.masking import IGNORED
-from pretrain.scoring import ROW_PIECES, score_sequences
-from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+from pretrain.scoring import ROW_PIECES, Model, score_sequences
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
 
@@ -142,7 +141,7 @@ def read_canaries(file: Path) -> list[Canary]:
 
 
 def exposures(
-    model: ModernBertForMaskedLM,
+    model: Model,
     tokenizer: PieceTokenizer,
     canaries: Sequence[Canary],
     *,
@@ -173,7 +172,7 @@ def exposures(
 
 
 def secret_losses(
-    model: ModernBertForMaskedLM,
+    model: Model,
     tokenizer: PieceTokenizer,
     sentences: Sequence[tuple[str, int, int]],
     *,

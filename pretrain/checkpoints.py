@@ -24,12 +24,11 @@ from torch import Tensor, nn
 
 from pretrain.devices import like, whole
 from pretrain.text import file_hash
-from spacy_bioclinical.encoder.checkpoint import load_strictly
+from spacy_bioclinical.encoder.checkpoint import load_strictly, shared_names
 from spacy_bioclinical.errors import Errors
 
 WEIGHTS, OPTIMIZER, STATE = "model.safetensors", "optimizer.pt", "state.json"
 LATEST = "latest"
-_TIED = ("decoder.weight",)  # the embedding matrix again
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def save_checkpoint(
     RAISES (OSError): if it cannot be written, for want of space or otherwise; earlier ones are left intact.
     """
     place = folder / f"step-{state['step']:010}"
-    kept = {name: tensor for name, tensor in model.state_dict().items() if name not in _TIED}
+    tied = shared_names(model)  # the embedding matrix again, as decoder
+    kept = {name: tensor for name, tensor in model.state_dict().items() if name not in tied}
     if not is_writer:
         for tensor in kept.values():
             whole(tensor)
@@ -146,7 +146,7 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
             for name, parameter in model.named_parameters():
                 parameter.copy_(like(tensors[name], parameter))
     else:
-        load_strictly(model, tensors, checkpoint.folder, optional=_TIED)
+        load_strictly(model, tensors, checkpoint.folder, optional=shared_names(model))
     saved = torch.load(checkpoint.folder / OPTIMIZER, map_location="cpu", weights_only=True)
     try:
         kinds = [

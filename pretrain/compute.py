@@ -18,10 +18,15 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
 
 
 def set_dropout(model: nn.Module, rate: float) -> None:
-    """Drop out behind attention blocks, as published; transformers' config has no key for it alone."""
+    """Drop out behind attention blocks, as published; transformers' config has no key for it alone.
+
+    For ModernBERT only. A BERT drops out as its own config says (published: 0.1 of embeddings, attention and the
+    output of both blocks).
+    """
     if rate:
         for layer in layers_of(model):
-            layer.attn.out_drop.p = rate  # type: ignore[union-attr]
+            if hasattr(layer, "attn"):
+                layer.attn.out_drop.p = rate  # type: ignore[union-attr]
 
 
 def checkpoint_activations(model: nn.Module) -> None:
@@ -56,8 +61,9 @@ def compile_blocks(model: nn.Module) -> bool:
         warnings.warn(Errors.BC759.format(why=type(error).__name__), stacklevel=2)
         return False
     for layer in layers_of(model):
-        if isinstance(getattr(layer, "mlp", None), nn.Module):
-            layer.mlp.compile(dynamic=True)  # type: ignore[union-attr, operator]
+        block = getattr(layer, "mlp", getattr(layer, "intermediate", None))  # BERT: its widening half
+        if isinstance(block, nn.Module):
+            block.compile(dynamic=True)
     return True
 
 

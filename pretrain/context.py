@@ -14,8 +14,7 @@ import numpy as np
 from pretrain.batches import generator_for
 from pretrain.bootstrap import CONTEXT, N_RESAMPLES, means
 from pretrain.masking import IGNORED, Vocabulary
-from pretrain.scoring import ROW_PIECES, score_sequences
-from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+from pretrain.scoring import ROW_PIECES, Model, score_sequences
 from spacy_bioclinical.errors import Errors
 
 WINDOWS = (128, 512, 2048, 8192)
@@ -23,7 +22,7 @@ LONG = 1024  # documents of fewer pieces say little about context
 
 
 def context_value(
-    model: ModernBertForMaskedLM,
+    model: Model,
     sequences: Sequence[np.ndarray],
     windows: Sequence[int] = WINDOWS,
     *,
@@ -102,7 +101,7 @@ def _wrapping(ids: np.ndarray, vocabulary: Vocabulary) -> tuple[int, int]:
 
 
 def _score(
-    model: ModernBertForMaskedLM,
+    model: Model,
     ids: np.ndarray,
     windows: Sequence[int],
     vocabulary: Vocabulary,

@@ -134,6 +134,7 @@ def whole_model(model: Model, team: Team) -> Model:
     if team.kind != "fsdp":
         return model
     state = {name: whole(tensor.detach()).cpu() for name, tensor in model.state_dict().items()}
-    gathered = type(model)(model.settings)
+    heads = {"next_sentence": model.next_sentence} if hasattr(model, "next_sentence") else {}
+    gathered = type(model)(model.settings, **heads)
     gathered.load_state_dict(state)
     return gathered

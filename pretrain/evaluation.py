@@ -15,8 +15,7 @@ import numpy as np
 from pretrain.batches import Row
 from pretrain.bootstrap import N_RESAMPLES, Mean, means
 from pretrain.context import context_value
-from pretrain.scoring import row_tensors, score_row
-from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+from pretrain.scoring import Model, row_tensors, score_pairs, score_row
 
 __all__ = [
     "DetailedEvaluation",
@@ -41,6 +40,7 @@ class Evaluation:
         most likely piece is the right one. n_labelled, n_pieces (int): predicted pieces, and all pieces seen.
     top (dict[int, float]): for each k of `TOP`, share of pieces that are among the k most likely ones.
     by_source (dict[str, tuple]): loss, accuracy and predicted pieces of each source that has any.
+    next_sentence (tuple | None): loss, accuracy and number of sentence pairs, if there are any.
     """
 
     loss: float
@@ -49,6 +49,7 @@ class Evaluation:
     n_pieces: int
     top: dict[int, float] = field(default_factory=dict)
     by_source: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    next_sentence: tuple[float, float, int] | None = None
 
     def line(self, sources: Sequence[str]) -> tuple[object, ...]:
         """Return the figures of `pretrain.log.evaluation_columns`, without step and pieces; "" where there is none."""
@@ -70,7 +71,11 @@ class Evaluation:
             for name, (loss, accuracy, n) in self.by_source.items()
         }
         counts = {"n_labelled": self.n_labelled, "n_pieces": self.n_pieces}
-        return {"loss": self.loss, "accuracy": self.accuracy, **top, **counts, "by_source": by_source}
+        scores = {"loss": self.loss, "accuracy": self.accuracy, **top, **counts, "by_source": by_source}
+        if self.next_sentence is not None:
+            names = ("loss", "accuracy", "n_pairs")
+            scores["next_sentence"] = dict(zip(names, self.next_sentence, strict=True))
+        return scores
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class DetailedEvaluation:
 
 
 def evaluate(
-    model: ModernBertForMaskedLM,
+    model: Model,
     rows: Iterable[Row],
     sources: Sequence[str] = (),
     source_of: np.ndarray | None = None,
@@ -134,8 +139,10 @@ def evaluate(
     was_training = model.training
     model.eval()
     losses, ranks, groups, n_pieces = [], [], [], 0
+    pairs = np.zeros(3)
     for row in rows:
         scores = score_row(model, row)
+        pairs += score_pairs(model, row)
         losses.append(scores.losses)
         ranks.append(scores.ranks)
         if source_of is not None:
@@ -154,11 +161,13 @@ def evaluate(
             found = (float(loss_M[of_it].mean()), float((rank_M[of_it] == 0).mean()), int(of_it.sum()))
             by_source[sources[number]] = found
     top = {k: float((rank_M < k).mean()) for k in TOP}
-    return Evaluation(float(loss_M.mean()), top[1], len(loss_M), n_pieces, top, by_source)
+    pair_loss, n_right, n_pairs = pairs
+    answers = (pair_loss / n_pairs, n_right / n_pairs, int(n_pairs)) if n_pairs else None
+    return Evaluation(float(loss_M.mean()), top[1], len(loss_M), n_pieces, top, by_source, answers)
 
 
 def evaluate_in_detail(
-    model: ModernBertForMaskedLM,
+    model: Model,
     rows: Iterable[Row],
     *,
     lengths: np.ndarray | None = None,

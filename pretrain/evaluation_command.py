@@ -24,7 +24,7 @@ from pretrain.shards import META, Shards, open_shards, shards_for
 from pretrain.start import choose_device, load_tokenizer
 from pretrain.text import file_hash
 from spacy_bioclinical import __version__
-from spacy_bioclinical.encoder.checkpoint import load_masked_lm
+from spacy_bioclinical.encoder.checkpoint import load_pretraining_model
 from spacy_bioclinical.errors import Errors
 
 
@@ -44,20 +44,31 @@ def write_report(report: dict[str, Any], file: Path) -> None:
     os.replace(aside, file)
 
 
-def _open(folder: Path) -> Shards:
-    """Open a folder of shards, or the only one below a run's working folder. RAISES (ValueError): BC766, BC707."""
+def _open(folder: Path, encoder: Path) -> Shards:
+    """Open a folder of shards, or below a run's working folder those that the encoder's run read, or the only ones.
+
+    RAISES (ValueError): BC766, BC707.
+    """
     found = [folder] if (folder / META).is_file() else sorted(folder.glob("shards-*"))
+    if len(found) > 1:
+        data = str(_record(encoder).get("run", {}).get("data", "?"))
+        found = [place for place in found if data.startswith(place.name.removeprefix("shards-"))] or found
     if len(found) != 1:
         raise ValueError(Errors.BC766.format(folder=folder, n=len(found)))
     return open_shards(found[0])
 
 
+def _record(encoder: Path) -> dict[str, Any]:
+    """What the run of an encoder folder wrote about itself; {} if it did not."""
+    try:
+        return dict(json.loads((encoder / "pretraining.json").read_text(encoding="utf8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
 def _held_out_share(encoder: Path) -> float | None:
     """The share of documents that the run of an encoder folder held out, if its record tells."""
-    try:
-        return json.loads((encoder / "pretraining.json").read_text(encoding="utf8"))["recipe"]["held_out"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return _record(encoder).get("recipe", {}).get("held_out")
 
 
 def main(
@@ -86,12 +97,12 @@ def main(
             raise ValueError(Errors.BC767.format(why=why, todo="Name one of them"))
         tokenizer = load_tokenizer(encoder)
         assert tokenizer.mask_id is not None
-        model = load_masked_lm(encoder).to(choose_device(device)).eval()
+        model = load_pretraining_model(encoder).to(choose_device(device)).eval()
         model.model.set_compute(precision=precision)
         with tempfile.TemporaryDirectory() as aside:
             share = held_out
             if shards:
-                data = _open(shards)
+                data = _open(shards, encoder)
                 share = _held_out_share(encoder) if share is None else share
                 if share is None:
                     why = "the encoder's record does not tell what share of documents was held out"

@@ -16,11 +16,14 @@ from pretrain.model_card import CARD, CardFacts, model_card, told
 from pretrain.recipes.recipe import Recipe
 from pretrain.whole_folder import whole_folder
 from spacy_bioclinical import __version__
+from spacy_bioclinical.encoder.bert import BertSettings
+from spacy_bioclinical.encoder.bert_pretraining import BertForPretraining
 from spacy_bioclinical.encoder.checkpoint import save_folder
 from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
 
 RECORD = "pretraining.json"
+FAMILY_NAMES = {"bert": "BERT", "roberta": "RoBERTa", "xlm-roberta": "XLM-RoBERTa", "camembert": "CamemBERT"}
 
 
 def signature(recipe: Recipe, data_hash: str, progress: Progress) -> str:
@@ -37,7 +40,7 @@ def signature(recipe: Recipe, data_hash: str, progress: Progress) -> str:
 
 
 def export(
-    model: ModernBertForMaskedLM,
+    model: ModernBertForMaskedLM | BertForPretraining,
     tokenizer: PieceTokenizer,
     folder: Path,
     *,
@@ -56,6 +59,7 @@ def export(
     RAISES (ValueError): BC774 for logs that cannot be read. (OSError): a full disk; the folder stays as it was.
     """
     record = {
+        "family": FAMILY_NAMES.get(str(model.model.config["model_type"]), "ModernBERT"),
         "signature": signature(recipe, identity["data"], progress),
         "version": __version__,
         "run": identity,
@@ -80,9 +84,11 @@ def export(
             (aside / CARD).write_text(text, encoding="utf8")
 
 
-def _mend_config(model: ModernBertForMaskedLM, folder: Path) -> None:
+def _mend_config(model: ModernBertForMaskedLM | BertForPretraining, folder: Path) -> None:
     """Write a local RoPE base of -1 (early checkpoints: "as the global one") out; transformers computes nan from it."""
     settings = model.settings
+    if isinstance(settings, BertSettings):
+        return
     if settings.local_rope_theta is not None and settings.local_rope_theta <= 0:
         config = replace(settings, local_rope_theta=settings.global_rope_theta).to_config()
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"

@@ -7,6 +7,7 @@ count.
 
 import torch
 
+from spacy_bioclinical.encoder.bert import BertSettings
 from spacy_bioclinical.encoder.modernbert import ModernBertSettings
 
 # Dense bf16 operations a second, from the makers' data sheets; the first name found in the device's name counts.
@@ -17,7 +18,9 @@ PEAKS = {
 }
 
 
-def flops_per_piece(settings: ModernBertSettings, mean_length: float, predicted: float = 0.15) -> float:
+def flops_per_piece(
+    settings: ModernBertSettings | BertSettings, mean_length: float, predicted: float = 0.15
+) -> float:
     """Return the operations of forward and backward pass for one piece.
 
     mean_length (float): pieces that a piece sees in a global layer; for documents of lengths l it is
@@ -25,10 +28,13 @@ def flops_per_piece(settings: ModernBertSettings, mean_length: float, predicted:
     predicted (float): share of pieces whose logits are computed.
     """
     width, inner = settings.hidden_size, settings.intermediate_size
-    products = 2.0 * settings.num_hidden_layers * (4 * width * width + 3 * width * inner)
+    is_bert = isinstance(
+        settings, BertSettings
+    )  # two products in its feed-forward block, and all layers global
+    products = 2.0 * settings.num_hidden_layers * (4 * width * width + (2 if is_bert else 3) * width * inner)
     attention = 0.0
     for layer in range(settings.num_hidden_layers):
-        window = settings.window(layer)
+        window = None if isinstance(settings, BertSettings) else settings.window(layer)
         seen = mean_length if window is None else min(mean_length, 2.0 * window + 1.0)
         attention += 4.0 * width * seen
     head = 2.0 * predicted * width * (width + settings.vocab_size)

@@ -12,21 +12,22 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pretrain.batches import BatchStream, Row
+from pretrain.batches import Row
 from pretrain.branching import CHECKPOINTS, Branch
 from pretrain.devices import Team
 from pretrain.interruption import Interruption
 from pretrain.progress import Progress
 from pretrain.recipes.recipe import Recipe
 from pretrain.run import EVALUATION_LOG, STEP_LOG, Options, Run
-from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+from pretrain.start import Model
+from pretrain.step import Stream
 
 __all__ = ["CHECKPOINTS", "EVALUATION_LOG", "STEP_LOG", "Options", "Progress", "train"]
 
 
 def train(
-    model: ModernBertForMaskedLM,
-    stream: BatchStream,
+    model: Model,
+    stream: Stream,
     recipe: Recipe,
     *,
     work: Path,
@@ -40,7 +41,7 @@ def train(
 ) -> Progress:
     """Train to the recipe's end, from the latest checkpoint in `work` if there is one.
 
-    model (ModernBertForMaskedLM): the starting weights, on the device to use. Holds the trained ones
+    model (Model): the starting weights, on the device to use. Holds the trained ones
         afterwards (with FSDP: this process's shards).
     work (Path): folder of checkpoints and logs; with several processes one that all of them see.
     identity (dict): what makes this run the one it is (recipe, seed, data, start, by hash).

@@ -25,7 +25,8 @@ class MaskSchedule:
     """How the mask rate moves away from the recipe's `mask_rate`, with which every run begins.
 
     kind (str): "constant"; "linear" to `last` over the first `share` of the run, then staying; "linear_epochs" by
-        whole epochs, (last - mask_rate) / (epochs - 1) each, for as long as the run lasts, within [0, 1].
+        whole epochs, (last - mask_rate) / (epochs - 1) each, for as long as the run lasts; before it would reach 0
+        or 1 (published: 0 in epoch 98), it stays.
     last (float): rate at the end of the movement, within (0, 1).
     share (float): share of the run that the movement takes, within (0, 1]. A shortened run keeps its shape.
     epochs (int): epochs that the movement is laid out for, at least 2, however many the run has.
@@ -56,8 +57,18 @@ class MaskSchedule:
         if self.kind == "linear":
             return first + (self.last - first) * min(1.0, max(0.0, share) / self.share)
         if self.kind == "linear_epochs":
-            return min(1.0, max(0.0, first + (self.last - first) * epoch / (self.epochs - 1)))
+            rate = self._at_epoch(first, epoch)
+            if 0.0 < rate < 1.0 or not 0.0 < first < 1.0:
+                return min(1.0, max(0.0, rate))
+            bound = 0.0 if self.last < first else 1.0
+            epoch = round((bound - first) * (self.epochs - 1) / (self.last - first)) + 1
+            while not 0.0 < self._at_epoch(first, epoch) < 1.0:
+                epoch -= 1
+            return self._at_epoch(first, epoch)
         return first
+
+    def _at_epoch(self, first: float, epoch: int) -> float:
+        return first + (self.last - first) * epoch / (self.epochs - 1)
 
 
 CONSTANT = MaskSchedule()

@@ -16,8 +16,7 @@ import numpy as np
 from pretrain.bootstrap import N_RESAMPLES, Mean, differences, means
 from pretrain.canaries import N_CANDIDATES, Canary, Exposure, exposures
 from pretrain.masking import IGNORED
-from pretrain.scoring import ROW_PIECES, score_sequences
-from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+from pretrain.scoring import ROW_PIECES, Model, score_sequences
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
 from spacy_bioclinical.pieces.windows import plan_windows
@@ -76,7 +75,7 @@ def read_spanned(file: Path) -> list[SpannedText]:
 
 
 def masked_recovery(
-    model: ModernBertForMaskedLM,
+    model: Model,
     tokenizer: PieceTokenizer,
     texts: Sequence[SpannedText],
     *,
@@ -89,7 +88,7 @@ def masked_recovery(
         among the k likeliest; and documents, int64 (M,). Texts longer than the encoder's context are cut.
     """
     n_before = len(tokenizer.prefix_ids)
-    capacity = model.settings.max_position_embeddings - n_before - len(tokenizer.suffix_ids)
+    capacity = model.model.context - n_before - len(tokenizer.suffix_ids)
     assert tokenizer.mask_id is not None  # load_tokenizer has made sure
     masked, owners = [], []
     for owner, (pieces, (_, spans)) in enumerate(zip(tokenizer.encode([t.text for t in texts]), texts)):
@@ -115,12 +114,12 @@ def masked_recovery(
 
 
 def phi_gap(
-    model: ModernBertForMaskedLM,
+    model: Model,
     tokenizer: PieceTokenizer,
     training: Sequence[SpannedText],
     held_out: Sequence[SpannedText],
     *,
-    start: ModernBertForMaskedLM | None = None,
+    start: Model | None = None,
     row_pieces: int = ROW_PIECES,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
@@ -218,10 +217,10 @@ def verdicts(report: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def probe(
-    model: ModernBertForMaskedLM,
+    model: Model,
     tokenizer: PieceTokenizer,
     *,
-    start: ModernBertForMaskedLM | None = None,
+    start: Model | None = None,
     canaries: Sequence[Canary] = (),
     training: Sequence[SpannedText] = (),
     held_out: Sequence[SpannedText] = (),

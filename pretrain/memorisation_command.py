@@ -19,7 +19,7 @@ from pretrain.evaluation_command import encoder_hash, signature_of, write_report
 from pretrain.memorisation import probe, read_spanned
 from pretrain.scoring import ROW_PIECES
 from pretrain.start import choose_device, load_tokenizer
-from spacy_bioclinical.encoder.checkpoint import load_masked_lm
+from spacy_bioclinical.encoder.checkpoint import load_pretraining_model
 from spacy_bioclinical.errors import Errors
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -71,7 +71,7 @@ def probe_command(
             raise ValueError(Errors.BC767.format(why="no canaries and no PHI of both sides", todo=todo))
         tokenizer = load_tokenizer(encoder)
         models = [
-            None if folder is None else load_masked_lm(folder).to(choose_device(device)).eval()
+            None if folder is None else load_pretraining_model(folder).to(choose_device(device)).eval()
             for folder in (encoder, start)
         ]
         planted = read_canaries(canaries) if canaries else []

@@ -14,7 +14,7 @@ from typing import Any
 from pretrain.card_tables import cell, figure, flat, sections, table
 
 CARD = "README.md"
-TAGS = ("fill-mask", "masked-lm", "modernbert", "long-context", "clinical", "biomedical", "spacy")
+TAGS = ("fill-mask", "masked-lm", "clinical", "biomedical", "spacy")
 # Of each source these words may be told, besides counts; its paths, and ids of documents left out, may not.
 SOURCE_WORDS = ("name", "weight", "sha256")
 DATA_GROUPS = ("sources", "cleaning", "duplicates", "near_duplicates", "files")
@@ -28,7 +28,8 @@ class CardFacts:
         written if it is empty, for weights trained on notes are their owner's to license.
     base_model (str): hub name of the weights it continues. language (Sequence[str]): codes such as "en".
     details (Mapping | None): `DetailedEvaluation.to_dict()` of the exported weights.
-    memorisation (Mapping | None): report of `pretrain.memorisation.probe`.
+    memorisation (Mapping | None): report of `pretrain.memorisation.probe`. accepted (str): why weights are released
+        although its verdict is "stop".
     """
 
     title: str = ""
@@ -38,6 +39,7 @@ class CardFacts:
     tags: Sequence[str] = ()
     details: Mapping[str, Any] | None = None
     memorisation: Mapping[str, Any] | None = None
+    accepted: str = ""
 
 
 def data_facts(meta: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -82,63 +84,85 @@ def model_card(
     """Write a card.
 
     record (Mapping): what `export` writes into pretraining.json: signature, recipe, data, steps, pieces, run,
-        held_out_before, held_out_after.
+        held_out_before, held_out_after; and "phases", the same of the runs before it, first to last.
     name (str): of the encoder folder. pictures (Mapping): path in the folder to title.
     RETURNS (str): Markdown with YAML metadata in front.
     """
-    recipe, data = record["recipe"], record["data"]
+    recipe, phases = record["recipe"], [*record.get("phases", ()), record]
     parts = [
-        _metadata(facts),
+        _metadata(facts, record.get("family", "ModernBERT")),
         f"# {cell(facts.title or name)}",
-        f"A ModernBERT encoder pretrained by masked language modelling: {cell(recipe.get('summary', ''))}.",
-        _origin(record, facts),
+        f"A {record.get('family', 'ModernBERT')} encoder pretrained by masked language modelling: "
+        f"{cell(recipe.get('summary', ''))}.",
+        _origin(phases, facts),
         f"Quote it with any score: `{record['signature']}`",
         "## Figures on held-out text",
-        _before_after(record.get("held_out_before"), record.get("held_out_after")),
-        *([] if facts.details is None else sections(facts.details)),
-        *(f"![{cell(title)}]({path})" for path, title in (pictures or {}).items()),
-        "## Training data",
-        *_data(data),
-        "## Memorisation",
-        *_memorisation(facts.memorisation),
-        "## Recipe",
-        "Every value of the run; pieces are subwords.",
-        table(
-            ["setting", "value"],
-            [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in flat(recipe).items()],
-        ),
-        *_use(name, recipe),
     ]
+    for title, phase in _titled("", phases):
+        parts += [f"### {title[2:]}"] if title else []
+        parts.append(_before_after(phase.get("held_out_before"), phase.get("held_out_after")))
+    parts += [
+        *([] if facts.details is None else ["### In detail", *sections(facts.details, level=4)]),
+        *(f"![{cell(title)}]({path})" for path, title in (pictures or {}).items()),
+    ]
+    for title, phase in _titled("Training data", _by_text(phases)):
+        parts += [f"## {title}", *_data(phase["data"])]
+    parts += ["## Memorisation", *_memorisation(facts.memorisation, facts.accepted)]
+    for title, phase in _titled("Recipe", phases):
+        rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in flat(phase["recipe"]).items()]
+        parts += [
+            f"## {title}",
+            "Every value of the run; pieces are subwords.",
+            table(["setting", "value"], rows),
+        ]
+    parts += _use(name, recipe)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _metadata(facts: CardFacts) -> str:
+def _titled(title: str, phases: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each phase with a heading that names it; one alone needs no name."""
+    if len(phases) == 1:
+        return [(title, phases[0])]
+    return [(f"{title}, `{cell(phase['recipe']['name'])}`", phase) for phase in phases]
+
+
+def _by_text(phases: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first phase that read each text."""
+    return list({phase["run"].get("data"): phase for phase in reversed(phases)}.values())[::-1]
+
+
+def _metadata(facts: CardFacts, family: str) -> str:
     """YAML front matter; JSON strings are YAML strings."""
     lines = ["---", "language:", *(f"- {json.dumps(code)}" for code in facts.language)]
     if facts.license:
         lines.append(f"license: {json.dumps(facts.license)}")
     if facts.base_model:
         lines.append(f"base_model: {json.dumps(facts.base_model)}")
-    tags = dict.fromkeys([*TAGS, *facts.tags])
+    own = [family.lower(), *(["long-context"] if family == "ModernBERT" else [])]
+    tags = dict.fromkeys([*TAGS, *own, *facts.tags])
     lines += ["library_name: transformers", "pipeline_tag: fill-mask", "tags:"]
     return "\n".join([*lines, *(f"- {json.dumps(tag)}" for tag in tags), "---"])
 
 
-def _origin(record: Mapping[str, Any], facts: CardFacts) -> str:
-    start = record.get("run", {}).get("start", "random")
+def _origin(phases: Sequence[Mapping[str, Any]], facts: CardFacts) -> str:
+    start = phases[0].get("run", {}).get("start", "random")
     if start == "random":
-        begun = "It started from random weights."
+        said = ["It started from random weights."]
+    elif start.startswith("branch:"):
+        said = ["It continues a checkpoint of another run, moments included."]
     else:
         of = f"`{facts.base_model}`" if facts.base_model else "an encoder folder"
-        begun = f"It continues the weights of {cell(of)} (SHA-256 `{start[:16]}…`)."
-    trained = f"Trained for {record['steps']:,} steps, {record['pieces']:,} pieces."
-    source = f"Recipe `{record['recipe']['name']}`: {cell(record['recipe'].get('source', ''))}."
-    licence = (
+        said = [f"It continues the weights of {cell(of)} (SHA-256 `{start[:16]}…`)."]
+    for phase in phases:
+        trained = f"Trained for {phase['steps']:,} steps, {phase['pieces']:,} pieces"
+        said.append(f"{trained if phase is phases[0] else 'Then ' + trained[0].lower() + trained[1:]}.")
+        said.append(f"Recipe `{phase['recipe']['name']}`: {cell(phase['recipe'].get('source', ''))}.")
+    said.append(
         f"Licence: {cell(facts.license)}."
         if facts.license
         else "No licence has been given to these weights yet."
     )
-    return " ".join((begun, trained, source, licence))
+    return " ".join(said)
 
 
 def _before_after(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
@@ -186,13 +210,26 @@ def _source_cell(key: str, value: Any) -> str:
     return figure(value)
 
 
-def _memorisation(report: Mapping[str, Any] | None) -> list[str]:
+def _memorisation(report: Mapping[str, Any] | None, accepted: str) -> list[str]:
     if not report:
         return [
-            "Not measured. Before these weights leave the place where their text may be read, plant canaries and "
-            "probe: `python -m pretrain.memorisation --help`."
+            "Not measured, not released. Before these weights leave the place where their text may be read, plant "
+            "canaries and probe (`python -m pretrain.memorisation --help`), then release them "
+            "(`python -m pretrain.release --help`)."
         ]
-    return sections(report)
+    reason = (
+        f"Released although the verdict is {report.get('verdict')}, because: {cell(accepted)}."
+        if accepted
+        else ""
+    )
+    words = ""
+    if report.get("canaries"):
+        words = (
+            "Canaries are invented secrets planted in the training text, some many times. Exposure tells, in bits, "
+            "how much likelier a secret is than others of its kind: 1.44 on average if it was never seen, the limit if "
+            "no other is likelier. Weights are not released if secrets of few copies come near the limit."
+        )
+    return [words, reason, *sections(report)]
 
 
 def _use(name: str, recipe: Mapping[str, Any]) -> list[str]:

@@ -99,6 +99,10 @@ class NearDuplicates:
             self._keep(number, document.signature, keys)
         return like[0] if like else None
 
+    def pass_over(self) -> None:
+        """Number a document that is like no other, whatever its words."""
+        self._parents.append(len(self._parents))
+
     def groups(self) -> np.ndarray:
         """Return the first document of each one's group, int32 (n_documents,)."""
         return np.array([self._root(number) for number in range(len(self._parents))], dtype=np.int32)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pretrain.batches import BatchStream, Row
+from pretrain.batches import Row
 from pretrain.branching import CHECKPOINTS, Branch, begin
 from pretrain.checkpoints import (
     LATEST,
@@ -30,8 +30,8 @@ from pretrain.optimizer import make_optimizer
 from pretrain.progress import Progress
 from pretrain.recipes.recipe import Recipe
 from pretrain.recovery import MOST_BACK_OFFS, Guard, Patience, what_is_bad
-from pretrain.step import StepFigures, compute_step, update
-from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
+from pretrain.start import Model
+from pretrain.step import StepFigures, Stream, compute_step, update
 from spacy_bioclinical.errors import Errors
 
 STEP_LOG, EVALUATION_LOG = "steps.csv", "evaluations.csv"
@@ -59,8 +59,8 @@ class Run:
 
     def __init__(
         self,
-        model: ModernBertForMaskedLM,
-        stream: BatchStream,
+        model: Model,
+        stream: Stream,
         recipe: Recipe,
         work: Path,
         identity: dict[str, Any],

@@ -6,16 +6,20 @@ the row: all 4,900 predictions of a row of 32,768 pieces would be 1 GB of logits
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from pretrain.batches import Row
+from pretrain.clinicalbert.instances import PairRow
 from pretrain.masking import IGNORED
 from pretrain.packing import pack
 from spacy_bioclinical.encoder.base import PRECISIONS
+from spacy_bioclinical.encoder.bert_pretraining import BertForPretraining
 from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
 
+Model = ModernBertForMaskedLM | BertForPretraining
 BLOCK_LOGITS = 2**25  # numbers of one block of logits
 ROW_PIECES = 16384  # pieces of one forward pass
 
@@ -35,25 +39,42 @@ class PieceScores:
     ranks: np.ndarray
 
 
-def row_tensors(row: Row, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def row_tensors(row: Row | PairRow, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a row's ids and labels as int64 tensors (T,) on a device."""
     return torch.from_numpy(row.ids).to(device), torch.from_numpy(row.labels).to(device)
 
 
+def row_inputs(row: Row | PairRow, device: torch.device) -> tuple[Any, ...]:
+    """Return what a model is called with: ids, lengths, labels; for pairs also token types and answers (or None)."""
+    ids_T, labels_T = row_tensors(row, device)
+    if not isinstance(row, PairRow):
+        return ids_T, row.lengths, labels_T
+    answers = row.next_sentence
+    answers_B = None if answers is None else torch.from_numpy(answers).to(device)
+    return ids_T, row.lengths, labels_T, torch.from_numpy(row.token_types).to(device), answers_B
+
+
+def piece_logits(model: Model, hidden_MD: torch.Tensor) -> torch.Tensor:
+    """Predict pieces from the encoder's rows, (M, D) to (M, V), fp32."""
+    dtype = PRECISIONS[model.model.precision]
+    if isinstance(model, BertForPretraining):
+        return model.predictions(hidden_MD, dtype)
+    return model.decoder(model.head(hidden_MD, dtype)).float()
+
+
 @torch.no_grad()
-def score_row(model: ModernBertForMaskedLM, row: Row) -> PieceScores:
+def score_row(model: Model, row: Row | PairRow) -> PieceScores:
     """Score the predicted pieces of a packed row. The model's mode (train, eval) is the caller's affair."""
-    ids_T, labels_T = row_tensors(row, next(model.parameters()).device)
+    ids_T, lengths, labels_T, *more = row_inputs(row, next(model.parameters()).device)
     predicted = labels_T != IGNORED
     places = predicted.nonzero().squeeze(1)
-    hidden_MD = model.model(ids_T, row.lengths)[predicted]
+    hidden_MD = model.model(ids_T, lengths, *more[:1])[predicted]  # pairs: with token types
     labels_M = labels_T[predicted]
     block = max(1, BLOCK_LOGITS // model.settings.vocab_size)
     losses, ranks = [], []
     for begin in range(0, len(labels_M), block):
         labels = labels_M[begin : begin + block, None]
-        head = model.head(hidden_MD[begin : begin + block], PRECISIONS[model.model.precision])
-        logits = model.decoder(head).float()
+        logits = piece_logits(model, hidden_MD[begin : begin + block])
         right = logits.gather(1, labels)
         losses.append((logits.logsumexp(dim=1, keepdim=True) - right).squeeze(1))
         before = (logits > right).sum(dim=1)
@@ -68,8 +89,22 @@ def score_row(model: ModernBertForMaskedLM, row: Row) -> PieceScores:
     )
 
 
+@torch.no_grad()
+def score_pairs(model: Model, row: Row | PairRow) -> tuple[float, int, int]:
+    """Score the next-sentence predictions of a row.
+
+    RETURNS (tuple): sum of losses in nats, right ones, and pairs; all 0 for rows without answers.
+    """
+    if not isinstance(row, PairRow) or not row.n_pairs:
+        return 0.0, 0, 0
+    ids_T, lengths, labels_T, types_T, answers_B = row_inputs(row, next(model.parameters()).device)
+    output = model(ids_T, lengths, torch.full_like(labels_T, IGNORED), types_T, answers_B)
+    right = output.next_sentence_logits_B2.argmax(dim=-1) == answers_B
+    return float(output.next_sentence_loss) * output.n_pairs, int(right.sum()), output.n_pairs
+
+
 def score_sequences(
-    model: ModernBertForMaskedLM,
+    model: Model,
     sequences: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
     row_pieces: int = ROW_PIECES,

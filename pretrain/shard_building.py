@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,11 @@ def build(
             counts: Counter[str] = Counter()
             reports.append(counts)
             bar = tqdm(own, desc=f"tokenise {source.name}", unit="file", disable=is_quiet)
-            for prepared in pool.prepare(_batches(selected(source, bar, counts)), counts):
-                if duplicates is not None and prepared.fingerprint is not None:
+            batches = _batches(selected(source, bar, counts))
+            for prepared in pool.prepare(batches, counts, as_it_is=source.planted):
+                if duplicates is not None and source.planted:
+                    duplicates.pass_over()
+                elif duplicates is not None and prepared.fingerprint is not None:
                     before = duplicates.exact
                     is_copy = duplicates.add(prepared.fingerprint) is not None
                     counts["duplicates exact"] += duplicates.exact - before
@@ -133,11 +136,16 @@ def build(
     (folder / META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf8")
 
 
-def prepare(batch: Sequence[RawDocument], preparation: Preparation) -> tuple[list[Prepared], Counter[str]]:
+def prepare(
+    batch: Sequence[RawDocument], preparation: Preparation, *, as_it_is: bool = False
+) -> tuple[list[Prepared], Counter[str]]:
     """Clean and tokenise some documents; a pure function.
 
+    as_it_is (bool): neither clean nor leave out by length nor take fingerprints: planted documents.
     RETURNS (tuple): the documents that are neither empty nor too short, in order, and counts of the others.
     """
+    if as_it_is:
+        preparation = replace(preparation, cleaning=Cleaning(), has_fingerprints=False)
     counts: Counter[str] = Counter()
     originals: list[str] = []
     cleaned: list[str] = []
@@ -221,9 +229,11 @@ class _Pool:
                 workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(preparation,)
             )
 
-    def prepare(self, batches: Iterable[list[RawDocument]], counts: Counter[str]) -> Iterator[Prepared]:
-        results = map(self._here, batches) if self.executor is None else self._there(batches)
-        for prepared, found in results:
+    def prepare(
+        self, batches: Iterable[list[RawDocument]], counts: Counter[str], *, as_it_is: bool = False
+    ) -> Iterator[Prepared]:
+        here = (prepare(batch, self.preparation, as_it_is=as_it_is) for batch in batches)
+        for prepared, found in here if self.executor is None else self._there(batches, as_it_is):
             counts.update(found)
             yield from prepared
 
@@ -231,16 +241,15 @@ class _Pool:
         if self.executor is not None:
             self.executor.shutdown(cancel_futures=True)
 
-    def _here(self, batch: list[RawDocument]) -> tuple[list[Prepared], Counter[str]]:
-        return prepare(batch, self.preparation)
-
-    def _there(self, batches: Iterable[list[RawDocument]]) -> Iterator[tuple[list[Prepared], Counter[str]]]:
+    def _there(
+        self, batches: Iterable[list[RawDocument]], as_it_is: bool
+    ) -> Iterator[tuple[list[Prepared], Counter[str]]]:
         assert self.executor is not None
         under_way: deque[Future] = deque()
         try:
             for batch in batches:
                 plain = [RawDocument(document.id, document.text) for document in batch]
-                under_way.append(self.executor.submit(_prepare_in_worker, plain))
+                under_way.append(self.executor.submit(_prepare_in_worker, plain, as_it_is))
                 if len(under_way) > 2 * self.workers:
                     yield under_way.popleft().result()
             while under_way:
@@ -260,8 +269,8 @@ def _begin(preparation: Preparation) -> None:
     _in_worker.append(preparation)
 
 
-def _prepare_in_worker(batch: list[RawDocument]) -> tuple[list[Prepared], Counter[str]]:
-    return prepare(batch, _in_worker[-1])
+def _prepare_in_worker(batch: list[RawDocument], as_it_is: bool) -> tuple[list[Prepared], Counter[str]]:
+    return prepare(batch, _in_worker[-1], as_it_is=as_it_is)
 
 
 def _batches(documents: Iterable[RawDocument]) -> Iterator[list[RawDocument]]:

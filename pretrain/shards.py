@@ -90,11 +90,17 @@ class Shards:
             raise ValueError(Errors.BC707.format(file=_shard_name(shard), why=why, folder=self.folder))
         return sequence
 
+    @cached_property
+    def is_planted(self) -> np.ndarray:
+        """Which documents are planted ones (`Source.planted`), bool (n_documents,)."""
+        return np.array([bool(source.get("planted")) for source in self.meta["texts"]])[self.source_of]
+
     def split(self, held_out: float) -> tuple[np.ndarray, np.ndarray]:
         """Split sequences into training and held-out ones by the hash of their document's text.
 
         Documents that are nearly the same (see `shards_for`) go where the first of them goes; apart from that
-        a document's side depends on its text alone: adding text moves nothing.
+        a document's side depends on its text alone: adding text moves nothing. Planted documents are
+        always trained on, and change nothing for the others.
 
         held_out (float): share of documents to hold out. If it is above 0 and there are two documents or
             more, at least one is held out (that with the lowest hash), and at least one is not.
@@ -102,10 +108,12 @@ class Shards:
         """
         hashes = self.text_hashes[self.groups]
         is_out = hashes < np.uint64(held_out * 2**64)
-        distinct = np.unique(hashes)
+        distinct = np.unique(hashes[~self.is_planted])
         if held_out > 0 and len(distinct) > 1:
             is_out |= hashes == distinct[0]
-        is_out &= hashes != distinct[-1]
+        if len(distinct):
+            is_out &= hashes != distinct[-1]
+        is_out &= ~self.is_planted
         out = is_out[self.documents]
         return np.flatnonzero(~out), np.flatnonzero(out)
 
@@ -159,7 +167,7 @@ def shards_for(
     texts (Iterable): paths, each a source named after it, or sources (`pretrain.sources`).
     cleaning (Cleaning | None): see `pretrain.cleaning`; None changes nothing.
     near_duplicates (str): "group" keeps documents that are nearly the same but on one side of the split,
-        "drop" keeps the first of them alone, "keep" does not look.
+        "drop" keeps the first of them alone, "keep" does not look. Planted sources are never looked at.
     threshold (float): their least similarity. workers (int): processes that tokenise; the shards are the same.
     is_verified (bool): read shards that were there to their end first (a second a gigabyte).
     RAISES (ValueError): BC701 … BC706, BC735 … BC744 for the text, BC707 for damaged shards.

@@ -27,6 +27,7 @@ from spacy_bioclinical.errors import Errors
 ID_FIELDS = ("id", "note_id", "row_id")
 HEAVIEST = 1000.0
 _REPEATS = 1000  # this use's stream of random numbers drawn from the run's seed
+PLANTED = "planted"
 _TEXT = "text"
 
 Rules = Mapping[str, tuple[str, ...]]
@@ -42,6 +43,8 @@ class Source:
     skip_ids (frozenset[str]): documents to leave out, by their id or their field "id", "note_id", "row_id".
     skip, keep (Rules): values of a field by which documents are left out, or alone are taken; a field that
         holds a list matches by any of its values.
+    planted (bool): canaries (`pretrain.canaries`): every copy is trained on as it stands, none is cleaned, left out
+        as short or double, or held out. Its weight is 1: how often a canary is seen is what is measured.
     """
 
     name: str
@@ -53,11 +56,15 @@ class Source:
     skip_ids: frozenset[str] = frozenset()
     skip: Rules = field(default_factory=dict)
     keep: Rules = field(default_factory=dict)
+    planted: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(Errors.BC742.format(kind=self.kind, known=", ".join(KINDS)))
         _check_weight(self.name, self.weight)
+        if self.planted and self.weight != 1:
+            what = f"The weight of the planted source '{self.name}'"
+            raise ValueError(Errors.BC741.format(what=what, value=self.weight, range="1"))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -70,6 +77,7 @@ class Source:
             "skip_ids": sorted(self.skip_ids),
             "skip": {key: sorted(values) for key, values in sorted(self.skip.items())},
             "keep": {key: sorted(values) for key, values in sorted(self.keep.items())},
+            **({"planted": True} if self.planted else {}),
         }
 
     def files(self) -> list[Path]:
@@ -122,7 +130,7 @@ def sources_of(texts: Iterable[Path | str | Source], text_key: str | None = None
 
 
 def parse_source(text: str, text_key: str | None = None) -> Source:
-    """Read one `--text` value: PATH, NAME=PATH, PATH:WEIGHT or NAME=PATH:WEIGHT.
+    """Read one `--text` value: PATH, NAME=PATH, PATH:WEIGHT or NAME=PATH:WEIGHT; or :planted in a weight's place.
 
     A value that is the path of something that exists is that path, whatever signs are in it.
     RAISES (ValueError): BC739, BC741.
@@ -134,7 +142,10 @@ def parse_source(text: str, text_key: str | None = None) -> Source:
         name, rest = "", text
     path, has_weight, tail = rest.rpartition(":")
     weight = 1.0
-    if has_weight and path:
+    is_planted = bool(has_weight and path) and tail == PLANTED
+    if is_planted:
+        rest = path
+    elif has_weight and path:
         try:
             weight = float(tail)
             rest = path
@@ -143,7 +154,9 @@ def parse_source(text: str, text_key: str | None = None) -> Source:
     if not rest or (is_named and not name.strip()):
         raise ValueError(Errors.BC739.format(where=f"--text {text}", why="a name or a path is missing"))
     plain = _plain(Path(rest), text_key)
-    return Source(name.strip() or plain.name, plain.paths, text_key=text_key, weight=weight)
+    return Source(
+        name.strip() or plain.name, plain.paths, text_key=text_key, weight=weight, planted=is_planted
+    )
 
 
 def read_data_file(path: Path) -> list[Source]:
@@ -281,6 +294,8 @@ def _entry(where: str, folder: Path, entry: Any) -> Source:
         raise ValueError(Errors.BC739.format(where=where, why="paths is no list of paths"))
     values["name"] = str(values["name"])
     values["paths"] = tuple(folder / path for path in paths)
+    if not isinstance(values.get("planted", False), bool):
+        raise ValueError(Errors.BC739.format(where=where, why="planted is neither true nor false"))
     if values.get("version") is not None:
         values["version"] = str(values["version"])
     ids = values.get("skip_ids") or []

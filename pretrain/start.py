@@ -6,9 +6,12 @@ from typing import Any
 
 import torch
 
+from pretrain.bert_start import fitted_bert, is_bert, load_bert, predicts_next_sentence
 from pretrain.recipes.recipe import Recipe
+from pretrain.scoring import Model
 from pretrain.text import file_hash
-from spacy_bioclinical.encoder.checkpoint import WEIGHTS, load_masked_lm
+from spacy_bioclinical.encoder.bert_pretraining import BertForPretraining
+from spacy_bioclinical.encoder.checkpoint import WEIGHTS, load_masked_lm, read_config
 from spacy_bioclinical.encoder.mlm import ModernBertForMaskedLM
 from spacy_bioclinical.encoder.modernbert import ModernBertSettings
 from spacy_bioclinical.errors import Errors
@@ -45,39 +48,69 @@ def fitted_shape(shape: ModernBertSettings, tokenizer: PieceTokenizer) -> Modern
     )
 
 
+def starting_config(
+    recipe: Recipe, folder: Path, tokenizer: PieceTokenizer, *, is_from_scratch: bool
+) -> dict[str, Any]:
+    """Return the `config.json` of the encoder that a run starts from: the folder's, or the recipe's shape.
+
+    RAISES (ValueError): BC713 (no weights there), BC105.
+    """
+    if not is_from_scratch:
+        if not (folder / WEIGHTS).is_file():
+            raise ValueError(Errors.BC713.format(folder=folder))
+        return read_config(folder)
+    if recipe.bert is not None:
+        return fitted_bert(recipe.bert, tokenizer).to_config()
+    return fitted_shape(recipe.shape, tokenizer).to_config()
+
+
 def starting_model(
     recipe: Recipe, folder: Path, tokenizer: PieceTokenizer, *, is_from_scratch: bool
-) -> tuple[ModernBertForMaskedLM, str]:
+) -> tuple[Model, str]:
     """Build the model that a run starts from.
 
-    folder (Path): encoder folder; its weights are read unless `is_from_scratch`.
+    folder (Path): encoder folder; its weights are read unless `is_from_scratch`. They decide on the family: a BERT or
+        RoBERTa is trained by any recipe, with the next-sentence head if the recipe has pairs.
     RETURNS (tuple): the model, and a word on its weights for the run's identity ("random" or their SHA-256).
     RAISES (ValueError): BC713 (no weights there), BC718 (tokenizer larger than the vocabulary), BC103 …
         BC107.
     """
+    next_sentence = predicts_next_sentence(recipe)
     if is_from_scratch:
-        model = ModernBertForMaskedLM(fitted_shape(recipe.shape, tokenizer)).init_weights(recipe.seed)
-        return model, "random"
-    if not (folder / WEIGHTS).is_file():
-        raise ValueError(Errors.BC713.format(folder=folder))
-    model = load_masked_lm(folder)
+        if recipe.bert is not None:
+            fresh = BertForPretraining(fitted_bert(recipe.bert, tokenizer), next_sentence)
+            return fresh.init_weights(recipe.seed), "random"
+        return ModernBertForMaskedLM(fitted_shape(recipe.shape, tokenizer)).init_weights(
+            recipe.seed
+        ), "random"
+    config = starting_config(recipe, folder, tokenizer, is_from_scratch=False)
+    model: Model
+    if is_bert(config):
+        model = load_bert(folder, config, next_sentence=next_sentence, seed=recipe.seed)
+    else:
+        model = load_masked_lm(folder)
     if tokenizer.vocab_size > model.settings.vocab_size:
         n_rows = model.settings.vocab_size
         raise ValueError(Errors.BC718.format(folder=folder, n_pieces=tokenizer.vocab_size, n_rows=n_rows))
     return model, file_hash(folder / WEIGHTS)
 
 
-def branch_model(recipe: Recipe, tokenizer: PieceTokenizer, state: dict[str, Any]) -> ModernBertForMaskedLM:
-    """Build the model whose weights a checkpoint brings, in the shape that its state names, else in the recipe's.
+def branch_model(recipe: Recipe, tokenizer: PieceTokenizer, config: dict[str, Any] | None) -> Model:
+    """Build the model whose weights a checkpoint brings.
 
+    config (dict | None): what the checkpoint's state says of its encoder; None: the recipe's shape.
     RAISES (ValueError): BC718 (tokenizer larger than the vocabulary).
     """
-    config = state.get("config")
-    shape = ModernBertSettings.from_config(config) if config else fitted_shape(recipe.shape, tokenizer)
+    config = config or starting_config(recipe, Path(), tokenizer, is_from_scratch=True)
+    if is_bert(config):
+        model: Model = BertForPretraining.from_config(config, predicts_next_sentence(recipe))
+    else:
+        model = ModernBertForMaskedLM(ModernBertSettings.from_config(config))
+    shape = model.settings
     if tokenizer.vocab_size > shape.vocab_size:
         what = {"folder": "the checkpoint", "n_pieces": tokenizer.vocab_size, "n_rows": shape.vocab_size}
         raise ValueError(Errors.BC718.format(**what))
-    return ModernBertForMaskedLM(shape)
+    return model
 
 
 def choose_device(name: str) -> torch.device:

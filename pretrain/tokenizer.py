@@ -6,6 +6,7 @@ keep the tokenizer that came with the weights. The same text and settings give t
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tokenizers import (
 )
 from tqdm import tqdm
 
-from pretrain.text import find_files, read_documents
+from pretrain.sources import Source, parse_source, read_data_file, selected, sources_of
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
 
@@ -81,9 +82,23 @@ def sample(texts: Iterable[str], most: int | None, seed: int) -> Iterator[str]:
     yield from kept
 
 
+def documents_of(sources: Iterable[Source], is_quiet: bool = True) -> Iterator[str]:
+    """Yield the texts of all sources, each document once: weights count from 0 on, and canaries are left out."""
+    for source in sources:
+        if source.weight and not source.planted:
+            bar = tqdm(source.files(), desc=f"read {source.name}", unit="file", disable=is_quiet)
+            for document in selected(source, bar, Counter()):
+                yield document.text
+
+
 def main(
-    text: list[Path] = typer.Option(..., "--text", help="Text files or folders; more may follow."),
-    more_text: list[Path] = typer.Argument(None, metavar="[FILE]...", help="Further text files or folders."),
+    text: list[str] = typer.Option(
+        [],
+        "--text",
+        help="Text files or folders, or NAME=PATH, as pretrain.train takes them; more may follow.",
+    ),
+    more_text: list[str] = typer.Argument(None, metavar="[FILE]...", help="Further text files or folders."),
+    data_file: Path = typer.Option(None, "--data", help="YAML, JSON or TOML file of sources."),
     output: Path = typer.Option(..., "--output", help="Folder to write the tokenizer to."),
     vocab_size: int = typer.Option(4096, "--vocab-size", help="Pieces in all."),
     max_documents: int = typer.Option(
@@ -91,16 +106,25 @@ def main(
     ),
     seed: int = typer.Option(0, "--seed", help="Seed of that choice."),
     text_key: str = typer.Option(None, "--text-key", help="JSON key or CSV column that holds the text."),
+    encoder: Path = typer.Option(
+        None, "--encoder", help="Where pretrain.train will begin: nothing is done if that is not OUTPUT."
+    ),
+    from_scratch: bool = typer.Option(False, "--from-scratch", help="As pretrain.train takes it; no effect."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress bar."),
 ) -> None:
     """Train a ModernBERT-shaped tokenizer on raw text."""
+    if encoder is not None and encoder.resolve() != output.resolve():
+        typer.echo(f"not needed {output}: training begins with the tokenizer of {encoder}")
+        return
     try:
-        files = find_files([*text, *(more_text or [])])
-        bar = tqdm(files, desc="read", unit="file", disable=quiet)
-        texts = (document.text for file in bar for document in read_documents(file, text_key))
-        tokenizer = train_tokenizer(sample(texts, max_documents, seed), vocab_size)
+        named = [parse_source(one, text_key) for one in (*text, *(more_text or []))]
+        sources = sources_of([*named, *(read_data_file(data_file) if data_file else ())])
+        if not sources:
+            raise ValueError(Errors.BC788)
+        n_files = sum(len(source.files()) for source in sources)
+        tokenizer = train_tokenizer(sample(documents_of(sources, quiet), max_documents, seed), vocab_size)
         if tokenizer.vocab_size <= N_BYTES + len(SPECIALS):
-            raise ValueError(Errors.BC706.format(n_files=len(files), n_empty="some or no"))
+            raise ValueError(Errors.BC706.format(n_files=n_files, n_empty="some or no"))
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

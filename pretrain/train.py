@@ -7,29 +7,33 @@ it stopped.
 
 import json
 import os
-import shutil
 import signal
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from pretrain.branching import Branch, find_branch, note_branch, noted_branch
+from pretrain.beginning import find_beginning
 from pretrain.cleaning import Cleaning
+from pretrain.clinicalbert.data import PairData
 from pretrain.data import Data, TextOptions, texts_of
 from pretrain.devices import Team, join_team, leave_team, whole_model
+from pretrain.earlier_runs import delete_run, set_run_aside
 from pretrain.export import export, signature
 from pretrain.loop import Options, Progress, train
 from pretrain.model_card import CardFacts
 from pretrain.near_duplicates import THRESHOLD
 from pretrain.plan import describe
+from pretrain.prefetch import Ahead
 from pretrain.recipes import RECIPES, Recipe, get_recipe
 from pretrain.recovery import Patience
 from pretrain.sources import Source
-from pretrain.start import branch_model, load_tokenizer, starting_model
+from pretrain.start import load_tokenizer
 from spacy_bioclinical.errors import Errors
 
 WORK_SUFFIX = ".work"
@@ -54,11 +58,13 @@ def pretrain(
     options: Options | None = None,
     text_options: TextOptions | None = None,
     card: CardFacts | None = None,
+    sets_aside: bool = False,
 ) -> tuple[Progress, dict[str, Any]]:
     """Run a recipe from text to encoder folder; resume it if `work` holds its checkpoints.
 
     texts (Sequence): files, folders, NAME=PATH:WEIGHT strings or sources, see `pretrain.sources`.
-    encoder (Path): folder with the tokenizer and, unless `is_from_scratch`, the starting weights.
+    encoder (Path): folder with the tokenizer and, unless `is_from_scratch`, the starting weights: ModernBERT, BERT or
+        RoBERTa. The latter two read documents cut to their positions (BC780); recipes of sentence pairs need a BERT.
     output (Path): encoder folder to write when the run has come to its end.
     work (Path | None): shards, checkpoints, logs; by default beside `output`, its name with ".work" behind.
     RETURNS (tuple): progress (its `interrupted` is set if the run has not come to its end), and counts of the
@@ -68,18 +74,30 @@ def pretrain(
         tokenizer alone. keeps_time, keeps_max_lr: see `Branch`.
     options (Options | None): logs, patience with bad steps, compilation. text_options (TextOptions | None): cleaning,
         duplicates, terms. card (CardFacts | None): what the model card says besides.
+    sets_aside (bool): move another run's checkpoints in `work` out of the way instead of refusing (BC714).
     RAISES (ValueError): BC7xx, BC1xx, BC2xx. (ImportError): BC711.
     """
     if not is_from_scratch and output.resolve() == encoder.resolve():
         raise ValueError(Errors.BC722.format(folder=output))
     work = work or output.with_name(output.name + WORK_SUFFIX)
     team = team or join_team(device)
-    if recipe.bert is not None or recipe.instances is not None:
-        raise ValueError(Errors.BC764.format(name=recipe.name))
     tokenizer = load_tokenizer(encoder)
+    begin = partial(
+        find_beginning,
+        *(recipe, encoder, tokenizer, work),
+        is_from_scratch=is_from_scratch,
+        branch_from=branch_from,
+        keeps_time=keeps_time,
+        keeps_max_lr=keeps_max_lr,
+    )
+    beginning = begin()
+    if beginning.recipe.max_length < recipe.max_length and team.is_main:
+        told = Errors.BC780.format(given=recipe.max_length, context=beginning.recipe.max_length)
+        warnings.warn(told, stacklevel=2)
+    recipe = beginning.recipe
     if not team.is_main:
         team.wait()  # the main process builds the shards, the others open them
-    data = Data(
+    data = (Data if recipe.instances is None else PairData)(
         recipe,
         texts,
         tokenizer,
@@ -90,35 +108,34 @@ def pretrain(
     )
     if team.is_main:
         team.wait()
-    branch: Branch | None = None
-    if branch_from is None:
-        model, start = starting_model(recipe, encoder, tokenizer, is_from_scratch=is_from_scratch)
-    else:
-        start = noted_branch(work, branch_from) or ""
-        if not start:
-            branch = Branch(find_branch(branch_from), not keeps_time, keeps_max_lr)
-            start = branch.identity
-            if team.is_main:
-                note_branch(work, branch_from, start)
-        model = branch_model(recipe, tokenizer, branch.checkpoint.state if branch else {})
+    model, start = beginning.model(tokenizer, work, is_main=team.is_main)
     model.model.set_compute(precision=recipe.precision)
     identity = {"recipe": recipe.fingerprint, "seed": recipe.seed, **data.identity(), "start": start}
+    if sets_aside:
+        moved = set_run_aside(work, identity) if team.is_main else None
+        if team.largest(float(moved is not None))[
+            0
+        ]:  # whether this run had gone on from a branch was another's
+            beginning = begin()
+            model, identity["start"] = beginning.model(tokenizer, work, is_main=team.is_main)
+            model.model.set_compute(precision=recipe.precision)
     counts = data.counts()
     sources, source_of = data.sources_of_sequences()
     options = replace(options or Options(), sources=sources, source_of=source_of)
-    progress = train(
-        model.to(team.device),
-        data.stream,
-        recipe,
-        work=work,
-        identity=identity,
-        held_out_rows=data.held_out_rows,
-        stop_after=stop_after,
-        is_quiet=is_quiet,
-        team=team,
-        branch=branch,
-        options=options,
-    )
+    with Ahead(data.stream) as stream:
+        progress = train(
+            model.to(team.device),
+            stream,
+            recipe,
+            work=work,
+            identity=identity,
+            held_out_rows=data.held_out_rows,
+            stop_after=stop_after,
+            is_quiet=is_quiet,
+            team=team,
+            branch=beginning.branch,
+            options=options,
+        )
     if progress.interrupted is None:
         model = whole_model(model, team)
     if progress.interrupted is None and team.is_main:
@@ -211,6 +228,9 @@ def main(
         help="Then go back to the last checkpoint with the rate times this (0.5), up to 3 times.",
     ),
     restart: bool = typer.Option(False, "--restart", help="Delete earlier checkpoints and begin anew."),
+    set_aside: bool = typer.Option(
+        False, "--set-aside", help="Move another run's checkpoints in WORK to WORK/earlier-… and begin anew."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print what the recipe would do, and stop."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress bars."),
 ) -> None:
@@ -220,7 +240,8 @@ def main(
         if max_steps is not None:
             chosen = chosen.for_steps(max_steps)
         if seed is not None:
-            chosen = replace(chosen, seed=seed)
+            instances = chosen.instances and replace(chosen.instances, seed=seed)
+            chosen = replace(chosen, seed=seed, instances=instances)
         if precision is not None:
             chosen = replace(chosen, precision=precision)  # type: ignore[arg-type]
         if dry_run:
@@ -235,17 +256,7 @@ def main(
         work = work or output.with_name(output.name + WORK_SUFFIX)
         team = join_team(device)
         if restart and team.is_main:
-            for old in (
-                "checkpoints",
-                "latest",
-                "branch.json",
-                "tensorboard",
-                "steps.csv",
-                "evaluations.csv",
-            ):
-                if (work / old).is_symlink():
-                    (work / old).unlink()
-                shutil.rmtree(work / old) if (work / old).is_dir() else (work / old).unlink(missing_ok=True)
+            delete_run(work)
         team.wait()
         begun = time.perf_counter()
         cleaning = Cleaning(placeholders, collapse_space, min_characters, min_pieces)
@@ -260,7 +271,9 @@ def main(
                 cleaning, near_duplicates, threshold, workers, tuple(terms), terms_column
             ),
             card=CardFacts(
-                license=card_license, base_model=base_model, memorisation=_report_of(memorisation)
+                license=card_license,
+                base_model=base_model,
+                memorisation=json.loads(memorisation.read_text(encoding="utf8")) if memorisation else None,
             ),
             device=device,
             stop_after=stop_after,
@@ -269,6 +282,7 @@ def main(
             branch_from=branch_from,
             keeps_time=keep_time,
             keeps_max_lr=keep_max_lr,
+            sets_aside=set_aside,
             options=Options(Patience(max_skips, back_off), tuple(log), compile_blocks),
         )
         leave_team(team)
@@ -277,10 +291,6 @@ def main(
         raise typer.Exit(1) from error
     if team.is_main:
         _report(chosen, output, work, progress, data, time.perf_counter() - begun)
-
-
-def _report_of(path: Path | None) -> dict[str, Any] | None:
-    return None if path is None else json.loads(path.read_text(encoding="utf8"))
 
 
 def _report(

@@ -241,6 +241,130 @@ class Errors(metaclass=_WithCode):
         "entities nor classes in common. Evaluate on a corpus of the pipeline's own task."
     )
 
+    # BC412 … BC419: prediction files and what is computed from them
+    BC412 = (
+        "'{path}' is no prediction file of this version ({why}). Write one with: python -m spacy bioclinical evaluate "
+        "MODEL FILE.spacy --predictions metrics/NAME.predictions.jsonl.gz"
+    )
+    BC413 = (
+        "Line {line} of the prediction file '{path}' is damaged or incomplete ({why}). Write the file again with: "
+        "python -m spacy bioclinical evaluate MODEL FILE.spacy --predictions {path}"
+    )
+    BC414 = (
+        "The two prediction files do not hold the same documents ({n_first} and {n_second}; the id '{id}' is not in both, or "
+        "not as often). A paired comparison needs both pipelines evaluated on the same file, whole."
+    )
+    BC415 = (
+        "The two prediction files disagree on what is true in document '{id}': {what}. Evaluate both pipelines on the same "
+        "version of the corpus, with the same --only-seen-pieces if any."
+    )
+    BC416 = (
+        "The two prediction files have no score in common: one holds entities and the other classes, or their components "
+        "have other names. Compare pipelines of the same task."
+    )
+
+    # BC420 … BC427: the span head
+    BC420 = (
+        "Component '{name}' has no span labels: none were given, and the examples hold no spans under the key '{key}'. "
+        "Set spans_key under [components.{name}] to the key of your corpus (this project's converters write 'gold'), or "
+        "look at the corpus with `python -m spacy bioclinical debug-corpus`."
+    )
+    BC421 = "Component '{name}': a span label must be a string that is not empty, got one of type {type}."
+    BC422 = (
+        "Component '{name}' met the span label '{label}' in a gold document, but was initialized with these only: "
+        "{labels}. Write the labels of the whole corpus with: python -m spacy init labels CONFIG FOLDER"
+    )
+    BC423 = (
+        "Component '{name}' cannot align the gold spans of a document ({n_gold} tokens) with its prediction "
+        "({n_predicted} tokens): their texts differ in more than white space and case. Make both from the same text: "
+        "convert the corpus again."
+    )
+    BC424 = (
+        "Component '{name}' computed a loss of {loss}: its model has diverged. Lower "
+        "[training.optimizer.learn_rate], add warm-up steps, or set the encoder's precision to fp32."
+    )
+    BC425 = "[components] of a span head: {what} is {value}, but must be {want}. Correct it in the config."
+    BC426 = (
+        "Component '{name}' cannot take the new span label '{label}': its model has {nO} labels already and cannot "
+        "grow. Use the architecture spacy-bioclinical.SpanScorer.v1, or initialize and train again."
+    )
+    BC427 = (
+        "The class weights of component '{name}' name labels that it does not have: {unknown}. It has: {labels}. "
+        "Correct class_weights under [components.{name}]."
+    )
+
+    # BC428 … BC433: bioclinical_ner
+    BC428 = (
+        "Component '{name}': {setting} is set, but its model is a CRF, whose loss is that of whole tag sequences, not of "
+        "single tokens. Take {setting} out of the config, or use the architecture spacy-bioclinical.BioTagger.v1."
+    )
+    BC429 = (
+        "Component '{name}': class_weights cannot be used: {why}. Give \"balanced\", \"inverse_sqrt\", or numbers by entity "
+        "type or tag, such as {{\"NAME\": 2.0, \"O\": 0.5}}."
+    )
+    BC430 = "Component '{name}': label_smoothing is {value}, but must be a share from 0 up to, not including, 1."
+    BC431 = (
+        "Component '{name}': the stored temperature is {value}, but must be a number above 0. Calibrate the pipeline "
+        "again, or set nlp.get_pipe('{name}').cfg[\"temperature\"] = 1.0 for the model's own probabilities."
+    )
+    BC432 = (
+        "Component '{name}': the stored recall_target holds no threshold above 0 and at most 1. Calibrate the pipeline "
+        "again, or set nlp.get_pipe('{name}').cfg[\"recall_target\"] = None for the most probable entities only."
+    )
+
+    # BC442 … BC449: training
+    BC442 = (
+        "The gradient of step {step} is not finite (norm {norm}), so its weights would be lost. Train with a smaller "
+        "learn rate, or with precision = \"fp32\" under [components.transformer.model]."
+    )
+    BC443 = (
+        "[training.optimizer.learn_rate]: spacy-bioclinical.linear_decay.v1 does not know how many steps there will be. "
+        "Train with `python -m spacy bioclinical train CONFIG --output FOLDER`, which counts them from max_epochs or takes "
+        "max_steps; or set total_steps."
+    )
+    BC444 = "[training]: {what} is {given}, but must be {want}. Correct it in the config."
+    BC445 = (
+        "[components.transformer.model]: {what} is {given}, but this encoder ({encoder}) has {has}. {advice}"
+    )
+    BC446 = (
+        "'{path}' is the checkpoint of another training: {what}. Its weights would not be those of this config and "
+        "corpus. Train into another folder, or add --restart to throw the checkpoint away."
+    )
+    BC447 = "Cannot continue from '{path}': {why}. Add --restart to throw the checkpoint away and begin anew."
+    BC448 = "The logger of the training wants {name}, which is not installed. Type: pip install {package}"
+    BC449 = (
+        "Another process is training into '{path}'. Wait for it, end it (it writes a checkpoint first), or train into "
+        "another folder."
+    )
+
+    # BC434 … BC441: text classification
+    BC434 = (
+        "Pooling \"cls\" reads a transformer's [CLS] rows, but tok2vec ('{layer}') is no transformer. Set "
+        "@architectures = \"spacy-transformers.TransformerListener.v1\" under [….model.tok2vec], or pool over tokens: "
+        "pooling = \"mean\", \"max\", \"mean_max\" or \"attention\"."
+    )
+    BC435 = (
+        "Component '{name}' computed a loss of {loss}: its model has diverged. Lower "
+        "[training.optimizer.learn_rate], add warm-up steps, or set the encoder's precision to fp32."
+    )
+    BC436 = (
+        "Component '{name}': class_weights must give labels of the corpus ({labels}) weights above 0, got {given}. "
+        "Correct it in the config, or set class_weights = \"balanced\"."
+    )
+    BC437 = "Component '{name}': label_smoothing must be at least 0 and below 1 (0.1 is usual), got {given}."
+    BC438 = "Component '{name}': a temperature must be a number above 0 (1 changes nothing), got {given}."
+    BC439 = (
+        "Component '{name}': thresholds must give labels of the component ({labels}) numbers from 0 to 1, got {given}."
+    )
+    BC440 = (
+        "Component '{name}' cannot choose thresholds: {what}. Give examples whose predicted documents have been through "
+        "the pipeline, such as Example(nlp(gold.text), gold)."
+    )
+    BC441 = (
+        "The extension attribute doc._.cats_assigned is registered already, with a getter or a method, so the text "
+        "classifier could not write into it. Give your own attribute another name."
+    )
+
     # BC450 … BC459: reading corpora
     BC450 = (
         "No corpus to read at '{path}': {why}. Give a .spacy file or a folder of such files (for training: path under "
@@ -262,6 +386,24 @@ class Errors(metaclass=_WithCode):
     BC455 = (
         "'{path}' has no labels of the kind '{kind}'. Give the kind its annotations are of (ents, cats or spans), or "
         "look at the corpus with `python -m spacy bioclinical debug-corpus`."
+    )
+
+    # BC456 … BC459: suites of trainings
+    BC456 = (
+        "In the suite, {what} is {given}, but must be {wanted}. `python -m spacy bioclinical evaluate-suite --help` tells the "
+        "options; files of configs/suite show the keys."
+    )
+    BC457 = (
+        "Choosing a setting on dev (--sweep) needs optuna, which is not installed. Type: pip install "
+        "'spacy-bioclinical[sweep]'; or give the value itself, for example --training.optimizer.learn_rate.initial_rate 5e-5"
+    )
+    BC458 = (
+        "{n_failed} of {n_cells} runs failed. '{path}' tells each error and its log; correct the cause and type the same "
+        "command again: what is done is not done again."
+    )
+    BC459 = (
+        "'{path}', the {part} part of the task {task}, does not exist. Convert the corpus first (python -m spacy project run "
+        "convert . --vars.task {task}), or leave the task out with --tasks."
     )
 
     # --- BC5xx command line, configs, project ------------------------------------------------------------------
@@ -317,6 +459,13 @@ class Errors(metaclass=_WithCode):
         "Install it first: python -m pip install -e ."
     )
 
+    # BC460 … BC467: calibration
+    BC460 = (
+        "No threshold promises a recall of {target} with confidence {confidence}: at the lowest one {found:.4f} of {n} "
+        "mentions in {n_documents} documents are covered. Ask for less (--target-recall, --confidence), calibrate on more "
+        "documents, or train a better model."
+    )
+    BC461 = "{what} is {value}, but must lie between 0 and 1, both excluded."
     # BC530 … BC539: benchmark
     BC530 = "{option} is {given}, but must be {wanted}. `python -m spacy bioclinical benchmark --help` tells the options."
     BC531 = (
@@ -596,7 +745,7 @@ class Errors(metaclass=_WithCode):
     )
     BC714 = (
         "The checkpoints in {folder} belong to another run: {different}. They are left untouched. To go on with that run, "
-        "give its settings; to begin anew, add --restart (deletes them) or choose another --work folder."
+        "give its settings; to begin anew, add --set-aside (keeps them in a folder beside) or --restart (deletes them)."
     )
     BC715 = "No checkpoint in {folder} can be read ({why}). Begin anew with --restart, or copy an intact step-… folder there."
     BC716 = (
@@ -711,10 +860,6 @@ class Errors(metaclass=_WithCode):
         "step {bad}."
     )
     BC763 = "Another process of this run could not write its files; its message says why. Run the same command to go on."
-    BC764 = (
-        "The recipe {name} trains a BERT, and its data are sentence pairs: pretrain.train runs recipes of ModernBERT's kind "
-        "alone. --dry-run prints its figures; its parts are in pretrain/clinicalbert and encoder/bert_pretraining.py."
-    )
     BC765 = "A window of {window} pieces has no room for text: it takes {least} pieces at least, special ones included. Give --window {least} or more."
     BC766 = (
         "{folder} holds {n} collections of shards, but one is needed. Give the working folder of a run (OUTPUT.work) or, "
@@ -735,3 +880,34 @@ class Errors(metaclass=_WithCode):
         "{what} is {given}, but must be {wanted}. Correct the command: python -m pretrain.benchmark --help"
     )
     BC777 = "Ours failed in the benchmark, so there is nothing to compare: {why}. Try fewer or shorter documents (--max-length)."
+    BC778 = (
+        "The recipe {name} trains on sentence pairs, which only a BERT reads (token types, next-sentence head); this encoder is "
+        "of model_type {family}. Give a BERT folder, such as BioBERT: --encoder FOLDER, or take a recipe of packed documents: "
+        "--recipe tiny"
+    )
+    BC779 = (
+        "{folder} holds no weights for {heads}: they start at random and are of use after training only. For weights that came "
+        "with all heads, give a folder saved from BertForPreTraining or a masked language model."
+    )
+    BC780 = (
+        "The recipe's documents have up to {given} pieces, but this encoder has {context} learned positions: documents are cut "
+        "at {context} pieces."
+    )
+    BC781 = (
+        "Cannot go on from the checkpoint {place}: it holds {holds} next-sentence head, and the recipe {name} trains {trains}, so "
+        "the optimizer's moments do not fit. Export the other run and start from its folder (--encoder FOLDER), or add --restart."
+    )
+    BC785 = (
+        "The report {file} cannot stand in the card of {candidate}: {why}. Make it anew of these weights: "
+        "python -m {command} {candidate} --help"
+    )
+    BC786 = (
+        "{candidate} is not released: {why}. Follow the report's advice and train again, or take responsibility for it "
+        'with a reason, which the card will tell: --accept-memorisation "REASON"'
+    )
+    BC787 = "{candidate} cannot be released: {why}. {todo}."
+    BC788 = "No text was named. Give files, folders or a data file: --text FILE, or --data SOURCES.yaml"
+    BC789 = (
+        "No tokenizer and no weights in the folder {folder}, where training is to begin. Name another with --encoder, or "
+        "learn a tokenizer: python -m pretrain.tokenizer --text FILE --output {folder}"
+    )

@@ -48,13 +48,25 @@ class Sentences:
 
     ids (np.ndarray): int32 (pieces,). sentence_starts (np.ndarray): int64 (sentences + 1,), into ids.
     document_starts (np.ndarray): int64 (documents + 1,), into sentence_starts. Neither may be empty.
+    chosen (np.ndarray | None): int (n,), the documents to take, which are then counted from 0; None: all.
     """
 
-    def __init__(self, ids: np.ndarray, sentence_starts: np.ndarray, document_starts: np.ndarray):
+    def __init__(
+        self,
+        ids: np.ndarray,
+        sentence_starts: np.ndarray,
+        document_starts: np.ndarray,
+        chosen: np.ndarray | None = None,
+    ):
         self.ids, self.sentence_starts, self.document_starts = ids, sentence_starts, document_starts
+        self.chosen = np.arange(len(document_starts) - 1) if chosen is None else chosen
 
     def __len__(self) -> int:
-        return len(self.document_starts) - 1
+        return len(self.chosen)
+
+    def only(self, documents: np.ndarray) -> "Sentences":
+        """Return the same sentences with some documents alone, by their numbers here; nothing is copied."""
+        return Sentences(self.ids, self.sentence_starts, self.document_starts, self.chosen[documents])
 
     @classmethod
     def of(cls, documents: Iterable[Iterable[np.ndarray]]) -> "Sentences":
@@ -82,12 +94,13 @@ class Sentences:
 
     def lengths(self, document: int) -> np.ndarray:
         """Return the pieces of each sentence of a document, int64."""
-        first, end = self.document_starts[document], self.document_starts[document + 1]
+        number = self.chosen[document]
+        first, end = self.document_starts[number], self.document_starts[number + 1]
         return np.diff(self.sentence_starts[first : end + 1])
 
     def pieces(self, document: int, first: int, end: int) -> np.ndarray:
         """Return the pieces of sentences first … end - 1 of a document."""
-        offset = self.document_starts[document]
+        offset = self.document_starts[self.chosen[document]]
         return self.ids[self.sentence_starts[offset + first] : self.sentence_starts[offset + end]]
 
 
@@ -122,20 +135,36 @@ class PairRow:
     """Pairs laid end to end.
 
     ids, token_types, labels (np.ndarray): int64 (T,). lengths (list[int]): pieces of each pair. next_sentence
-    (np.ndarray): int64 (B,). documents (list[int]): document of each A.
+    (np.ndarray | None): int64 (B,), -100 not to count; None if it is not predicted. documents (list[int]): document
+    of each A.
     """
 
     ids: np.ndarray
     token_types: np.ndarray
     labels: np.ndarray
     lengths: list[int]
-    next_sentence: np.ndarray
+    next_sentence: np.ndarray | None
     documents: list[int]
 
     @property
     def n_labelled(self) -> int:
         """Pieces to predict."""
         return int((self.labels != IGNORED).sum())
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs whose next sentence is predicted."""
+        return 0 if self.next_sentence is None else int((self.next_sentence != IGNORED).sum())
+
+    @property
+    def n_pieces(self) -> int:
+        """Pieces of text, special ones included; there is no padding."""
+        return len(self.ids)
+
+    @property
+    def sequences(self) -> list[int]:
+        """What a log names, as `Row.sequences`: the document of each pair's A."""
+        return self.documents
 
 
 def plan_pairs(sentences: Sentences, document: int, duplicate: int, settings: PairSettings) -> list[Pair]:
@@ -225,10 +254,12 @@ def build_instance(
     return Instance(masked, token_types, labels, pair.answer)
 
 
-def pack_pairs(instances: list[Instance], documents: list[int]) -> PairRow:
-    """Lay instances end to end."""
+def pack_pairs(instances: list[Instance], documents: list[int], *, next_sentence: bool = True) -> PairRow:
+    """Lay instances end to end; next_sentence (bool): with their answers."""
     ids, token_types, labels = (np.concatenate(parts) for parts in list(zip(*instances, strict=True))[:3])
-    answers = np.array([instance.answer for instance in instances], dtype=np.int64)
+    answers = None
+    if next_sentence:
+        answers = np.array([instance.answer for instance in instances], dtype=np.int64)
     return PairRow(ids, token_types, labels, [len(one.ids) for one in instances], answers, documents)
 
 

@@ -7,11 +7,11 @@ from pretrain.recipes.instances import ClinicalBertInstances
 from pretrain.recipes.modernbert import MODERNBERT
 from pretrain.recipes.recipe import Recipe
 from pretrain.recipes.small import SMALL
-from pretrain.recipes.tiny import TINY
+from pretrain.recipes.tiny import TINIES
 from spacy_bioclinical.errors import Errors
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (TINY, *SMALL, *BIOCLINICAL, *MODERNBERT, *CLINICAL, *CLINICALBERTS)
+    recipe.name: recipe for recipe in (*TINIES, *SMALL, *BIOCLINICAL, *MODERNBERT, *CLINICAL, *CLINICALBERTS)
 }
 
 __all__ = ["RECIPES", "ClinicalBertInstances", "Recipe", "get_recipe"]

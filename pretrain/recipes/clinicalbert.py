@@ -27,6 +27,9 @@ BIO_CLINICALBERT = Recipe(
     notes=(
         "at most 20 predictions in the training script, 22 in the data script; neither binds: 15 % of 128 are 19",
         "sentences were split by en_core_sci_md behind a rule of boundaries; here by pretrain.clinicalbert's rules",
+        "random pieces, one in ten of those predicted, are never special ones; the published code draws any",
+        "dropout is that of the starting weights' config.json (published: 0.1)",
+        "pairs are made while training, by (seed, step), and laid end to end, not padded to 128",
         "Google's Adam has no bias correction; AdamW here has",
         "the rate's line begins with the run: it steps from 5e-5 to 4.67e-5 (4.5e-5 for 100,000 steps) where the "
         "warm-up ends",

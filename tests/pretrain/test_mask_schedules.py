@@ -22,10 +22,15 @@ def test_rate_as_run_is_laid_out_for_50_epochs():
     assert lowest == pytest.approx(0.266, abs=5e-4)
 
 
-def test_rate_as_run_is_clamped_as_published():
+def test_rate_as_run_stays_where_something_can_still_be_predicted():
     schedule = get_recipe("clinical_modernbert_as_run").mask_schedule
-    assert schedule.rate(0.30, 0.5, epoch=99) == 0.0
-    assert MaskSchedule("linear_epochs", last=0.9, epochs=2).rate(0.3, 0.0, epoch=5) == 1.0
+    last = schedule.rate(0.30, 0.5, epoch=97)
+    assert last == pytest.approx(0.30 - 0.15 * 97 / 49)
+    assert [schedule.rate(0.30, 0.5, epoch) for epoch in (98, 99, 10_000)] == [last] * 3
+    rates = [schedule.rate(0.30, 0.5, epoch) for epoch in range(120)]
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < min(rates) == last
+    assert MaskSchedule("linear_epochs", last=0.9, epochs=2).rate(0.3, 0.0, epoch=5) == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(

@@ -253,3 +253,14 @@ def test_impossible_instances_are_an_error(change):
 def test_unknown_recipe_is_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"BC712.*phase1_base"):
         get_recipe("huge")
+
+
+def test_the_tiny_phases_cost_and_learn_as_much_as_tiny():
+    tiny, first, second = (get_recipe(name) for name in ("tiny", "tiny_phase1", "tiny_phase2"))
+    assert first.duration + second.duration == tiny.duration
+    assert first.shape == second.shape == tiny.shape
+    assert (second.continues, second.restart_override) == (first.name, True)
+    for step in (0, 40, 80, 599, 600, 601, 900, 1199):
+        phase, own = (first, step) if step < first.duration else (second, step - first.duration)
+        assert phase.learning_rate(own) == pytest.approx(tiny.learning_rate(step))
+        assert phase.mask_rate == tiny.mask_rate

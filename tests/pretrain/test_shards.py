@@ -275,3 +275,34 @@ def test_build_begins_anew_after_an_interruption(build, notes_folder, tmp_path):
 def test_unknown_settings_are_errors(build, notes_folder, settings):
     with pytest.raises(ValueError, match="BC741"):
         build(notes_folder, **settings)
+
+
+@pytest.mark.parametrize("mode", ["keep", "group", "drop"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_planted_documents_are_all_trained_on_and_move_no_other(build, notes, tmp_path, mode, workers):
+    """Copies, short ones, ones that a split would hold out, ones that equal a note: every one as it stands."""
+    plain = write_notes(tmp_path / "notes.jsonl", [*notes[:30], notes[3]])
+    secrets = ["Code  4711.", "Code  4711.", "Code  4711.", notes[5], notes[5], "Ward [**12-3**] call 08."]
+    planted = Source("canaries", (write_notes(tmp_path / "planted.jsonl", secrets),), planted=True)
+    cleaning = Cleaning(placeholders="drop", collapse_space=True, min_pieces=8, min_characters=30)
+    settings = {"cleaning": cleaning, "near_duplicates": mode, "max_length": 8192}
+    alone = build(plain, **settings)
+    both = build([planted, plain], workers=workers, **settings)
+    n = len(secrets)
+    assert both.report["canaries"]["documents"] == n
+    assert both.is_planted.tolist() == [True] * n + [False] * alone.meta["documents"]
+    as_they_stand = build([planted], max_length=8192)
+    assert all_sequences(both)[:n] == all_sequences(as_they_stand)
+    assert all_sequences(both)[n:] == all_sequences(alone)
+    for share in (0.02, 0.5, 0.95):
+        sides, others = both.split(share), alone.split(share)
+        assert sides[0].tolist() == [*range(n), *(others[0] + n).tolist()]
+        assert sides[1].tolist() == (others[1] + n).tolist()
+    assert as_they_stand.split(0.5)[1].tolist() == []
+
+
+def test_planted_is_part_of_what_the_shards_are(build, notes, tmp_path):
+    file = write_notes(tmp_path / "a.jsonl", notes[:9])
+    folders = {build([Source("a", (file,), planted=planted)]).folder for planted in (False, True)}
+    assert len(folders) == 2
+    assert build([file]).folder in folders  # what was built before there were planted ones is found again

@@ -142,3 +142,16 @@ def test_weights_are_exact_in_every_epoch_and_even_over_epochs():
         repetitions(sources, documents, weights, 0, 3) != repetitions(sources, documents, weights, 0, 4)
     ).any()
     assert (repetitions(sources, documents, [1.0] * 4, 5, 0) == 1).all()
+
+
+def test_planted_sources_are_named_on_the_command_line_and_in_files(rows, tmp_path):
+    assert parse_source(f"canaries={rows}:planted") == Source("canaries", (rows,), planted=True)
+    assert not parse_source(f"canaries={rows}:1").planted
+    data = tmp_path / "data.json"
+    entry = {"name": "c", "paths": "rows.jsonl", "planted": True}
+    data.write_text(json.dumps({"sources": [entry]}), encoding="utf8")
+    assert read_data_file(data) == [Source("c", (rows,), planted=True)]
+    for wrong, code in (({"planted": "yes"}, "BC739"), ({"weight": 2}, "BC741")):
+        data.write_text(json.dumps({"sources": [{**entry, **wrong}]}), encoding="utf8")
+        with pytest.raises(ValueError, match=code):
+            read_data_file(data)

@@ -92,3 +92,18 @@ def test_command_says_what_is_wrong(tmp_path):
     assert result.returncode == 1
     assert "BC701" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_sources_are_taken_as_in_training_and_other_starts_are_kept(notes, notes_folder, tmp_path):
+    canaries = tmp_path / "canaries.jsonl"
+    canaries.write_text(json.dumps({"text": "zzqqzzqq " * 50}) + "\n", encoding="utf8")
+    own = ("--encoder", tmp_path / "one", "--from-scratch", "--output", tmp_path / "one")
+    done = run(f"ward={notes_folder}:2", f"canaries={canaries}:planted", *own, "--vocab-size", 400, "--quiet")
+    assert done.returncode == 0, done.stderr
+    learnt = PieceTokenizer.from_folder(tmp_path / "one")
+    assert learnt.fingerprint == train_tokenizer(notes, vocab_size=400).fingerprint
+    # Where training begins elsewhere nothing is read and nothing written.
+    done = run("nowhere.txt", "--encoder", tmp_path / "one", "--output", tmp_path / "two")
+    assert (done.returncode, "not needed" in done.stdout) == (0, True)
+    assert not (tmp_path / "two").exists()
+    assert "BC788" in run("--output", tmp_path / "two").stderr

@@ -2,12 +2,10 @@
 
 import json
 
-import pytest
 import typer
 from typer.testing import CliRunner
 
-from pretrain.recipes import get_recipe
-from pretrain.train import main, pretrain
+from pretrain.train import main
 
 
 def test_command_line_reaches_sources_cleaning_and_card(notes_folder, tokenizer_folder, tmp_path):
@@ -41,9 +39,3 @@ def test_command_line_reaches_sources_cleaning_and_card(notes_folder, tokenizer_
     card = (tmp_path / "e" / "README.md").read_text(encoding="utf8")
     assert "license: other" in card.replace('"', "")
     assert str(notes_folder) not in card
-
-
-@pytest.mark.parametrize("name", ["bio_clinicalbert", "clinical_modernbert_as_run"])
-def test_recipes_of_berts_are_refused_before_anything_is_read(name, tokenizer_folder, tmp_path):
-    with pytest.raises(ValueError, match=f"BC764.*{name}"):
-        pretrain(get_recipe(name), [tmp_path / "none"], tokenizer_folder, tmp_path / "out")

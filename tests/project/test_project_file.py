@@ -1,6 +1,7 @@
 """project.yml tells the truth: every command runs what exists, needs what somebody made, forwards what it was given."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.project.command_lines import faults
 ROOT = Path(__file__).parents[2]
 RAW = srsly.read_yaml(ROOT / "project.yml")
 TASKS = [path.stem for path in sorted((ROOT / "configs" / "task").glob("*.cfg"))]
+PRETRAINING = [name.replace("${vars.pretrained}", "tiny") for name in RAW["workflows"]["pretrain"]]
 USER_PROVIDED = {"corpus_dir", "encoder"}
 
 
@@ -73,6 +75,11 @@ def test_every_script_line_would_be_understood(task):
         ("all", {}),
         *(("all", {"task": task}) for task in TASKS),
         *(("task", {"task": task}) for task in TASKS),
+        ("pretrain", {}),
+        (
+            "pretrain",
+            {"pretrained": "ward", "pretrain_start": "encoders/base", "pretrain_text": "/data/notes"},
+        ),
     ],
 )
 def test_every_dependency_is_made_before_or_provided(workflow, variables):
@@ -102,7 +109,7 @@ def test_all_covers_both_embedded_tasks_and_the_product():
         assert f"train-{task}" in names
         assert f"evaluate-{task}" in names
     for name in (
-        "encoder",
+        *PRETRAINING,
         "package-deid",
         "package-phenotype",
         "benchmark-deid",
@@ -113,6 +120,38 @@ def test_all_covers_both_embedded_tasks_and_the_product():
         assert name in names
     assert names[-1] == "summary"
     assert names.index("install") > names.index("package-phenotype")
+
+
+def test_nothing_is_released_before_it_was_judged():
+    for workflow in ("all", "pretrain"):
+        names = [command["name"] for command in steps(workflow)]
+        places = [names.index(name) for name in PRETRAINING]
+        assert places == sorted(places)
+        makers = [c for c in steps(workflow) if "encoders/tiny" in c.get("outputs", [])]
+        assert [maker["name"] for maker in makers] == ["release-tiny"]
+    judged = set(commands()["judge-tiny"]["outputs"])
+    assert judged <= set(commands()["release-tiny"]["deps"])
+
+
+def test_a_hospital_names_its_own_recipes_text_and_start():
+    variables = {"pretrained": "ward", "phase1": "phase1_base", "phase2": "phase2_base", "seed": 7}
+    variables |= {"pretrain_text": "ward=/data/notes:2 /data/more", "pretrain_start": "encoders/base"}
+    found = {command["name"]: command for command in steps("pretrain", **variables)}
+    first, second = (shlex.split(found[f"phase{n}-ward"]["script"][0]) for n in (1, 2))
+    for words, recipe, seed in ((first, "phase1_base", "7"), (second, "phase2_base", "17")):
+        assert {"ward=/data/notes:2", "/data/more"} <= set(words)
+        assert words[words.index("--recipe") + 1] == recipe
+        assert words[words.index("--seed") + 1] == seed
+        assert not {"--restart", "--from-scratch", "--max-steps"} & set(words)
+        assert "canaries=assets/canaries/text.jsonl:planted" in words
+    assert first[first.index("--encoder") + 1] == "encoders/base"
+    work = first[first.index("--work") + 1]
+    assert second[second.index("--branch-from") + 1] == work != second[second.index("--work") + 1]
+    outputs = [path for command in found.values() for path in command["outputs"]]
+    assert all("tiny" not in path for path in outputs)
+    for command in found.values():
+        for line in command["script"]:
+            assert faults(line) == []
 
 
 def test_variables_reach_every_step():
@@ -153,3 +192,5 @@ def test_every_single_step_has_a_short_name():
     assert per_task
     for name in per_task:
         assert workflows[name.partition("-")[0]] == [name]
+    for name in RAW["workflows"]["pretrain"]:
+        assert name == "canaries" or workflows[name.partition("-")[0]] == [name]

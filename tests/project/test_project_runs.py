@@ -14,13 +14,16 @@ import srsly
 from weasel.util import load_project_config
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"train_notes": 8, "dev_notes": 3, "test_notes": 3, "pretrain_steps": 2, "standin_size": 40}
+SMALL = {"train_notes": 8, "dev_notes": 3, "test_notes": 3, "standin_size": 40}
+# A value that begins with an option begins with a space: spaCy would take it for one of its own.
+SMALL |= {"canaries": 1, "pretrain_options": " --max-steps 2", "probe_options": " --candidates 9"}
 ENVIRONMENT = {
     "SPACY_CONFIG_OVERRIDES": "--training.max_steps=2 --training.eval_frequency=1 --training.batcher.size=400",
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
 }
-SCRATCH = ("project.lock", "encoders/tiny.start/", "encoders/tiny.work/")
+WORDS = (sys.executable, "-m", "spacy", "project", "run")
+SCRATCH = ("project.lock", "encoders/tiny.work/")
 """What a step may leave beside its outputs: weasel's own record, what pretraining could go on from."""
 
 
@@ -35,10 +38,12 @@ def folder(tmp_path_factory):
     return copy
 
 
+def options(variables: dict[str, object]) -> list[str]:
+    return [word for key, value in variables.items() for word in (f"--vars.{key}", str(value))]
+
+
 def run(folder: Path, name: str, **variables) -> str:
-    words = [sys.executable, "-m", "spacy", "project", "run", name, "."]
-    for key, value in (SMALL | variables).items():
-        words += [f"--vars.{key}", str(value)]
+    words = [*WORDS, name, ".", *options(SMALL | variables)]
     environment = {**os.environ, **ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -61,7 +66,13 @@ def declared(folder: Path, name: str, **variables) -> list[str]:
 
 STEPS = [
     ("corpora", "deid"),
-    ("encoder", "deid"),
+    ("inputs-tiny", "deid"),
+    ("tokenizer-tiny", "deid"),
+    ("canaries", "deid"),
+    ("phase1-tiny", "deid"),
+    ("phase2-tiny", "deid"),
+    ("judge-tiny", "deid"),
+    ("release-tiny", "deid"),
     ("convert-deid", "deid"),
     ("debug-deid", "deid"),
     ("config-deid", "deid"),
@@ -107,6 +118,20 @@ def test_second_run_skips_what_is_done(folder):
     for step in ("convert", "config", "train", "evaluate", "package", "benchmark"):
         assert f"Skipping '{step}-deid'" in shown
     assert files(folder) == before
+
+
+def test_a_pretraining_that_is_done_is_skipped_and_is_set_aside_for_other_text(folder):
+    shown = run(folder, "pretrain")
+    for step in ("tokenizer-tiny", "canaries", "phase1-tiny", "phase2-tiny", "judge-tiny", "release-tiny"):
+        assert f"Skipping '{step}'" in shown
+    card = (folder / "encoders" / "tiny" / "README.md").read_text(encoding="utf8")
+    assert "tiny_phase1" in card
+    assert "canaries x 1" in card
+    work = folder / "encoders" / "tiny.work" / "tiny_phase1-seed0"
+    assert not (work / "earlier-1").exists()
+    run(folder, "phase1", pretrain_text="deid=assets/deid/train")
+    assert (work / "earlier-1" / "steps.csv").is_file()
+    assert (work / "steps.csv").is_file()
 
 
 def test_another_task_does_not_undo_the_first(folder):
