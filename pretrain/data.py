@@ -120,11 +120,9 @@ class Data:
 
     @property
     def told(self) -> dict[str, str]:
-        """Name of a source to the one that leaves this machine: if it is a file's name, which can tell, a number."""
+        """Name of a source to the one that leaves this machine: a number if it is that of a file, which can tell."""
         return {
-            source.name: f"source {number}"
-            if any(path.name.startswith(source.name) for path in source.paths)
-            else source.name
+            source.name: source.name if source.is_named else f"source {number}"
             for number, source in enumerate(self.sources, start=1)
         }
 

@@ -43,6 +43,7 @@ class Source:
     skip_ids (frozenset[str]): documents to leave out, by their id or their field "id", "note_id", "row_id".
     skip, keep (Rules): values of a field by which documents are left out, or alone are taken; a field that
         holds a list matches by any of its values.
+    is_named (bool): somebody gave it its name; else it is that of its file or folder, which is not told to others.
     planted (bool): canaries (`pretrain.canaries`): every copy is trained on as it stands, none is cleaned, left out
         as short or double, or held out. Its weight is 1: how often a canary is seen is what is measured.
     """
@@ -57,6 +58,7 @@ class Source:
     skip: Rules = field(default_factory=dict)
     keep: Rules = field(default_factory=dict)
     planted: bool = False
+    is_named: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -155,7 +157,12 @@ def parse_source(text: str, text_key: str | None = None) -> Source:
         raise ValueError(Errors.BC739.format(where=f"--text {text}", why="a name or a path is missing"))
     plain = _plain(Path(rest), text_key)
     return Source(
-        name.strip() or plain.name, plain.paths, text_key=text_key, weight=weight, planted=is_planted
+        name.strip() or plain.name,
+        plain.paths,
+        text_key=text_key,
+        weight=weight,
+        planted=is_planted,
+        is_named=bool(name.strip()),
     )
 
 
@@ -253,7 +260,7 @@ def _plain(path: Path, text_key: str | None) -> Source:
         name = _TEXT
     else:
         name = (path.resolve().name if path.is_dir() else path.name.partition(".")[0]) or _TEXT
-    return Source(name, (path,), text_key=text_key)
+    return Source(name, (path,), text_key=text_key, is_named=False)
 
 
 def _with_paths(source: Source, paths: tuple[Path, ...]) -> Source:
