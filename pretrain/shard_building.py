@@ -1,20 +1,22 @@
 """Build shards: read, clean and tokenise documents in several processes, find duplicates, write Arrow files.
 
 Batches of documents go to worker processes and come back in order; duplicates are decided and shards written by
-one process, so the files are the same bytes whatever the number of workers. Memory: a shard being written, some
-batches under way, and the fingerprints of the documents.
+one process, so the files are the same bytes whatever the number of workers, and however often the build was
+interrupted (`pretrain.shard_resuming`). Memory: a shard being written, some batches under way, and the
+fingerprints of the documents.
 """
 
 import hashlib
 import json
 import re
-import zlib
+import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from itertools import islice
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from tqdm import tqdm
 
 from pretrain.cleaning import Cleaning, clean
 from pretrain.near_duplicates import Fingerprint, NearDuplicates, fingerprint
+from pretrain.shard_files import ShardWriter, measure, write_arrow
+from pretrain.shard_files import checksum as checksum  # for those who find it here
+from pretrain.shard_resuming import Keeper, Work
 from pretrain.sources import Source, selected
 from pretrain.text import RawDocument
 from spacy_bioclinical.errors import Errors
@@ -35,7 +40,6 @@ DOCUMENTS = "documents.arrow"
 DUPLICATE_MODES = ("keep", "group", "drop")
 COUNTS = ("documents", "empty", "cut", "sequences", "pieces")
 _BATCH_CHARACTERS = 2**19  # text handed to the tokenizer at once
-_BLOCK = 2**20
 _WORD = re.compile(r"\S+")
 
 
@@ -73,67 +77,107 @@ def build(
     workers: int,
     is_quiet: bool,
 ) -> None:
-    """Write all files of the shards into an empty folder.
+    """Write all files of the shards into a folder: empty, or left by a build of the same that was interrupted.
+
+    An error leaves the folder as a later call can go on from it, if a state had been saved.
 
     files (Sequence[Sequence[Path]]): those of each source.
     meta (dict): identity of the shards; completed with counts and written as `META`.
     RAISES (ValueError): BC706 if no document is left; BC744; those of reading.
     """
     vocab_size = preparation.tokenizer.vocab_size
-    writer = _Writer(folder, np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32), shard_pieces)
+    writer = ShardWriter(folder, np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32), shard_pieces)
+    keeper = Keeper(folder, {"data_hash": meta["data_hash"], "shard_pieces": shard_pieces})
+    work = keeper.take_up(Work(writer, duplicates))
     pool = _Pool(preparation, workers)
-    reports: list[Counter[str]] = []
-    hashes: list[int] = []
-    source_of: list[int] = []
     try:
         for number, (source, own) in enumerate(zip(sources, files)):
-            counts: Counter[str] = Counter()
-            reports.append(counts)
-            bar = tqdm(own, desc=f"tokenise {source.name}", unit="file", disable=is_quiet)
-            batches = _batches(selected(source, bar, counts))
-            for prepared in pool.prepare(batches, counts, as_it_is=source.planted):
-                if duplicates is not None and source.planted:
-                    duplicates.pass_over()
-                elif duplicates is not None and prepared.fingerprint is not None:
-                    before = duplicates.exact
-                    is_copy = duplicates.add(prepared.fingerprint) is not None
-                    counts["duplicates exact"] += duplicates.exact - before
-                    counts["duplicates near"] += is_copy - (duplicates.exact - before)
-                    if is_copy and not duplicates.is_linking:
-                        continue
-                for sequence in prepared.sequences:
-                    writer.add(sequence, len(hashes))
-                hashes.append(prepared.text_hash)
-                source_of.append(number)
-                counts["documents"] += 1
-                counts["cut"] += len(prepared.sequences) > 1
-                counts["sequences"] += len(prepared.sequences)
-                counts["pieces"] += sum(map(len, prepared.sequences))
+            if number >= work.source:
+                _read_source(work, source, own, pool, keeper, is_quiet)
     finally:
         pool.close()
-    totals = sum(reports, Counter())
-    if not hashes:
+    totals = sum(work.reports, Counter())
+    if not work.hashes:
         n_files = sum(map(len, files))
         raise ValueError(Errors.BC706.format(n_files=n_files, n_empty=totals["empty"]))
-    writer.flush()
-    is_linked = duplicates is not None and duplicates.is_linking
-    groups = duplicates.groups() if duplicates is not None and is_linked else np.arange(len(hashes))
+    work.writer.flush()
+    is_linked = work.duplicates is not None and work.duplicates.is_linking
+    groups = work.duplicates.groups() if work.duplicates is not None and is_linked else None
     write_arrow(
         folder / DOCUMENTS,
-        text_hash=np.array(hashes, dtype=np.uint64),
-        source=np.array(source_of, dtype=np.int32),
-        group=groups.astype(np.int32),
+        text_hash=np.array(work.hashes, dtype=np.uint64),
+        source=np.array(work.source_of, dtype=np.int32),
+        group=(np.arange(len(work.hashes)) if groups is None else groups).astype(np.int32),
     )
     meta.update({key: totals[key] for key in COUNTS})
-    meta.update(n_shards=writer.n_shards, vocab_size=vocab_size)
+    meta.update(n_shards=work.writer.n_shards, vocab_size=vocab_size)
     names = dict.fromkeys([*COUNTS, *sorted(totals)])
     meta["report"] = {
-        source.name: {key: report[key] for key in names} for source, report in zip(sources, reports)
+        source.name: {key: report[key] for key in names} for source, report in zip(sources, work.reports)
     }
-    written = sorted(folder.iterdir())
-    meta["files"] = {file.name: file.stat().st_size for file in written}
-    meta["checksums"] = {file.name: checksum(file) for file in written}
+    written = {DOCUMENTS: measure(folder / DOCUMENTS), **work.writer.files}
+    meta["files"] = {name: size for name, (size, _) in sorted(written.items())}
+    meta["checksums"] = {name: value for name, (_, value) in sorted(written.items())}
     (folder / META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf8")
+
+
+def _read_source(
+    work: Work, source: Source, files: Sequence[Path], pool: "_Pool", keeper: Keeper, is_quiet: bool
+) -> None:
+    """Deal with the documents of a source that are not dealt with yet, and save the work now and then."""
+    if len(work.reports) == work.source:
+        work.reports.append(Counter())
+    counts = work.reports[-1]
+    of_reading: Counter[str] = Counter()
+    name = f"tokenise {source.name}" + (" (going on)" if work.documents else "")
+    sizes = [file.stat().st_size for file in files]
+    with tqdm(
+        desc=name, total=sum(sizes), initial=work.n_bytes, unit="B", unit_scale=True, disable=is_quiet
+    ) as bar:
+        documents = selected(source, _told(files, sizes, work, bar), of_reading)
+        for size, prepared, found in pool.prepare(
+            _batches(islice(documents, work.documents, None)), as_it_is=source.planted
+        ):
+            counts.update(found)
+            for document in prepared:
+                _take(document, work, counts, is_planted=source.planted)
+            work.documents += size
+            bar.set_postfix_str(f"{work.documents:,} documents")
+            keeper.save_if_due(work)
+    counts.update(of_reading)
+    work.source, work.documents, work.n_bytes = work.source + 1, 0, 0
+
+
+def _take(document: Prepared, work: Work, counts: Counter[str], *, is_planted: bool) -> None:
+    """Write a document, unless it is a copy to be dropped."""
+    duplicates = work.duplicates
+    if duplicates is not None and is_planted:
+        duplicates.pass_over()
+    elif duplicates is not None and document.fingerprint is not None:
+        before = duplicates.exact
+        is_copy = duplicates.add(document.fingerprint) is not None
+        counts["duplicates exact"] += duplicates.exact - before
+        counts["duplicates near"] += is_copy - (duplicates.exact - before)
+        if is_copy and not duplicates.is_linking:
+            return
+    for sequence in document.sequences:
+        work.writer.add(sequence, len(work.hashes))
+    work.hashes.append(document.text_hash)
+    work.source_of.append(work.source)
+    counts["documents"] += 1
+    counts["cut"] += len(document.sequences) > 1
+    counts["sequences"] += len(document.sequences)
+    counts["pieces"] += sum(map(len, document.sequences))
+
+
+def _told(files: Sequence[Path], sizes: Sequence[int], work: Work, bar: tqdm) -> Iterator[Path]:
+    """Yield files; move a bar of bytes by each that has been read, unless it stands further on already."""
+    n_bytes = 0
+    for file, size in zip(files, sizes):
+        yield file
+        n_bytes += size
+        bar.update(max(0, n_bytes - work.n_bytes))
+        work.n_bytes = max(n_bytes, work.n_bytes)
 
 
 def prepare(
@@ -172,49 +216,7 @@ def prepare(
     return prepared, counts
 
 
-def write_arrow(file: Path, **columns: Any) -> None:
-    """Write columns as one record batch of an Arrow stream, as `datasets.Dataset.from_file` reads them."""
-    import pyarrow as arrow
-
-    arrays = {name: arrow.array(column) for name, column in columns.items()}
-    batch = arrow.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-    with arrow.OSFile(str(file), "wb") as stream, arrow.ipc.new_stream(stream, batch.schema) as writer:
-        writer.write_batch(batch)
-
-
-def checksum(file: Path) -> int:
-    """Return the CRC-32 of a file: about a second a gigabyte."""
-    value = 0
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            value = zlib.crc32(block, value)
-    return value
-
-
-class _Writer:
-    """Collect sequences and write a shard whenever enough pieces have come together."""
-
-    def __init__(self, folder: Path, dtype: np.dtype, shard_pieces: int):
-        self.folder, self.dtype, self.shard_pieces = folder, dtype, shard_pieces
-        self.n_shards = self.n_pieces = 0
-        self.sequences: list[np.ndarray] = []
-        self.documents: list[int] = []
-
-    def add(self, sequence: np.ndarray, document: int) -> None:
-        if self.sequences and self.n_pieces + len(sequence) > self.shard_pieces:
-            self.flush()
-        self.sequences.append(sequence.astype(self.dtype))
-        self.documents.append(document)
-        self.n_pieces += len(sequence)
-
-    def flush(self) -> None:
-        import pyarrow as arrow
-
-        offsets = np.cumsum([0, *map(len, self.sequences)], dtype=np.int32)
-        ids = arrow.ListArray.from_arrays(arrow.array(offsets), arrow.array(np.concatenate(self.sequences)))
-        documents = np.array(self.documents, dtype=np.int32)
-        write_arrow(self.folder / f"shard-{self.n_shards:05}.arrow", ids=ids, document=documents)
-        self.n_shards, self.n_pieces, self.sequences, self.documents = self.n_shards + 1, 0, [], []
+_Done = tuple[int, list[Prepared], Counter[str]]
 
 
 class _Pool:
@@ -229,31 +231,32 @@ class _Pool:
                 workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(preparation,)
             )
 
-    def prepare(
-        self, batches: Iterable[list[RawDocument]], counts: Counter[str], *, as_it_is: bool = False
-    ) -> Iterator[Prepared]:
-        here = (prepare(batch, self.preparation, as_it_is=as_it_is) for batch in batches)
-        for prepared, found in here if self.executor is None else self._there(batches, as_it_is):
-            counts.update(found)
-            yield from prepared
+    def prepare(self, batches: Iterable[list[RawDocument]], *, as_it_is: bool = False) -> Iterator[_Done]:
+        """Yield of each batch its number of documents, those prepared, and counts of the others."""
+        if self.executor is not None:
+            yield from self._there(batches, as_it_is)
+            return
+        for batch in batches:
+            yield len(batch), *prepare(batch, self.preparation, as_it_is=as_it_is)
 
     def close(self) -> None:
         if self.executor is not None:
             self.executor.shutdown(cancel_futures=True)
 
-    def _there(
-        self, batches: Iterable[list[RawDocument]], as_it_is: bool
-    ) -> Iterator[tuple[list[Prepared], Counter[str]]]:
+    def _there(self, batches: Iterable[list[RawDocument]], as_it_is: bool) -> Iterator[_Done]:
         assert self.executor is not None
-        under_way: deque[Future] = deque()
+        under_way: deque[tuple[int, Future]] = deque()
         try:
             for batch in batches:
                 plain = [RawDocument(document.id, document.text) for document in batch]
-                under_way.append(self.executor.submit(_prepare_in_worker, plain, as_it_is))
+                future = self.executor.submit(_prepare_in_worker, plain, as_it_is)
+                under_way.append((len(batch), future))
                 if len(under_way) > 2 * self.workers:
-                    yield under_way.popleft().result()
+                    size, future = under_way.popleft()
+                    yield size, *future.result()
             while under_way:
-                yield under_way.popleft().result()
+                size, future = under_way.popleft()
+                yield size, *future.result()
         except BrokenProcessPool as error:
             raise ValueError(Errors.BC744) from error
 
@@ -267,6 +270,14 @@ def _begin(preparation: Preparation) -> None:
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _in_worker.append(preparation)
+    parent = parent_process()
+    if parent is not None:
+
+        def end_with_parent() -> None:
+            parent.join()
+            os._exit(1)  # killed: nobody else would tell this process to end
+
+        threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _prepare_in_worker(batch: list[RawDocument], as_it_is: bool) -> tuple[list[Prepared], Counter[str]]:

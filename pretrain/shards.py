@@ -4,8 +4,10 @@ A shard is an Arrow stream of one record batch: `ids` (lists of uint16, or uint3
 `document`; `datasets.Dataset.from_file` opens it too. A sequence is one document, or a window of one longer
 than `max_length`, wrapped in [CLS] … [SEP]. `documents.arrow` holds a row for each document, `meta.json`
 names tokenizer, sources and counts, all by hash: a run with the same ones opens the shards instead of
-building them. Shards are built aside and moved into place when whole; what an interrupted build left behind
-is deleted by the next, which begins anew.
+building them. Shards are built aside, in `.shards-….part`, and moved into place when whole. An interrupted build
+(Ctrl-C, a kill, a full disk, an error) is taken up by the next call for the same shards where it last saved its
+state, every half minute or so, and ends in the same bytes. A corrected file, or other settings, make other
+shards: what was left unfinished of any is deleted as soon as a build below that folder succeeds.
 """
 
 import contextlib
@@ -23,8 +25,10 @@ import numpy as np
 
 from pretrain.cleaning import Cleaning
 from pretrain.near_duplicates import THRESHOLD, NearDuplicates
-from pretrain.shard_building import DOCUMENTS, DUPLICATE_MODES, META, Preparation, checksum
+from pretrain.shard_building import DOCUMENTS, DUPLICATE_MODES, META, Preparation
 from pretrain.shard_building import build as _build
+from pretrain.shard_files import checksum
+from pretrain.shard_resuming import delete_unfinished, forget_state, has_state
 from pretrain.sources import Source, check_weights, repetitions, sources_of
 from pretrain.text import file_hash
 from spacy_bioclinical.errors import Errors
@@ -164,6 +168,10 @@ def shards_for(
 ) -> Shards:
     """Open the shards of a text collection below `folder`; build them first if they are not there.
 
+    A build that was interrupted goes on, whatever the number of workers; one whose state is damaged begins anew,
+    with a warning (BC790). A build that succeeds deletes what others, of other text or settings, left unfinished
+    below `folder`, where the file system can lock it.
+
     texts (Iterable): paths, each a source named after it, or sources (`pretrain.sources`).
     cleaning (Cleaning | None): see `pretrain.cleaning`; None changes nothing.
     near_duplicates (str): "group" keeps documents that are nearly the same but on one side of the split,
@@ -200,19 +208,23 @@ def shards_for(
     data_hash = hashlib.sha256(json.dumps(identity, sort_keys=True).encode("utf8")).hexdigest()
     place = folder / f"shards-{data_hash[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with _locked(folder) as is_alone:
         is_new = not place.is_dir()
         if is_new:
             aside = folder / f".{place.name}.part"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
+            aside.mkdir(exist_ok=True)
             try:
                 meta = {"data_hash": data_hash, **identity, "sources": read}
                 preparation = Preparation(tokenizer, max_length, cleaning, duplicates is not None)
                 _build(sources, files, aside, meta, preparation, duplicates, shard_pieces, workers, is_quiet)
                 os.replace(aside, place)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+            except BaseException:
+                if not has_state(aside):
+                    shutil.rmtree(aside, ignore_errors=True)
+                raise
+            if is_alone:
+                delete_unfinished(folder)
+        forget_state(place)  # which outlives the move, so that a kill at any moment loses nothing
     shards = open_shards(place)
     if is_verified and not is_new:
         shards.verify()
@@ -274,17 +286,22 @@ def _columns(folder: Path, name: str, *columns: str) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time build below a folder; the others then find the shards. Ends with its process."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """Let one process at a time build below a folder; the others then find the shards. Ends with its process.
+
+    YIELDS (bool): whether it is locked.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
-        yield
+        yield False
         return
     handle = os.open(folder, os.O_RDONLY)
+    is_locked = False
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot lock
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+            is_locked = True
+        yield is_locked
     finally:
         os.close(handle)

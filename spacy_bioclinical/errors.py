@@ -466,6 +466,45 @@ class Errors(metaclass=_WithCode):
         "documents, or train a better model."
     )
     BC461 = "{what} is {value}, but must lie between 0 and 1, both excluded."
+    BC462 = (
+        "{data} holds a shard of the corpus that the pipeline was trained on ({train}): what a model has learned by heart "
+        "says nothing about new documents. Calibrate on a development corpus."
+    )
+    BC463 = "{path} {why}. Give another folder with --output."
+    BC464 = (
+        "Nothing to calibrate: no component of [{components}] that knows calibration has made a prediction that the gold "
+        "annotation of the {n} documents can judge. It can be done for bioclinical_ner, bioclinical_spans, "
+        "bioclinical_textcat and bioclinical_textcat_multilabel."
+    )
+    BC465 = (
+        "A promise about recall needs scipy, which is not installed; it comes with an extra: "
+        "python -m pip install 'spacy-bioclinical[project]'."
+    )
+    BC466 = (
+        "No recall can be promised or checked: nothing in [{components}] gives tokens a probability to be part of an "
+        "entity, or the gold documents hold no entities. It takes a bioclinical_ner; a prediction file must be written by "
+        "`python -m spacy bioclinical evaluate … --predictions FILE --token-scores`."
+    )
+    BC467 = "{what}. `python -m spacy bioclinical calibrate --help` tells the options."
+    # BC468 … BC475: report
+    BC468 = (
+        "{path} is nothing that a report can show. It takes what `evaluate --output` and `--predictions`, `evaluate-suite`, "
+        "`context-value`, `speed`, `train --report` and `calibrate --report` write, a training's log.csv, and folders of them."
+    )
+    BC469 = "{path} cannot be read ({why}). Write it again, or leave it out."
+    BC470 = (
+        "Nothing to report in {paths}. Score a pipeline first: python -m spacy bioclinical evaluate MODEL DATA --output "
+        "metrics/NAME.json --predictions metrics/NAME.predictions.jsonl.gz"
+    )
+    BC471 = (
+        "{path} is the corpus of none of the prediction files ({n_files} of them were given; data are told by their "
+        "SHA-256). Give with --with-text the very corpus that was evaluated, and its prediction file."
+    )
+    BC472 = (
+        "Document {number} of {path} has {n_corpus} characters, but {n_predicted} in the prediction file {name}, so its "
+        "offsets do not fit. Evaluate again with --predictions."
+    )
+    BC473 = "There are no scores for a model card: give one file that `evaluate --output` wrote, not {n_files}."
     # BC530 … BC539: benchmark
     BC530 = "{option} is {given}, but must be {wanted}. `python -m spacy bioclinical benchmark --help` tells the options."
     BC531 = (
@@ -910,4 +949,12 @@ class Errors(metaclass=_WithCode):
     BC789 = (
         "No tokenizer and no weights in the folder {folder}, where training is to begin. Name another with --encoder, or "
         "learn a tokenizer: python -m pretrain.tokenizer --text FILE --output {folder}"
+    )
+    BC790 = (
+        "What an interrupted build of shards left in {folder} cannot be taken up: it is {why}. The build begins anew; there "
+        "is nothing to do."
+    )
+    BC791 = (
+        "The state of the build in {folder} cannot be saved ({why}). The build goes on; if it is interrupted, what was done "
+        "since the last state is done again. Make room on the disk."
     )

@@ -2,7 +2,9 @@
 
 from spacy_bioclinical.cli import (
     benchmark,
+    compare,
     compose,
+    context_value,
     convert_weights,
     cut,
     debug_corpus,
@@ -14,6 +16,7 @@ from spacy_bioclinical.cli import (
     outputs,
     package,
     speed,
+    suite,
     summary,
     train,
     wheel,
@@ -23,7 +26,9 @@ from spacy_bioclinical.cli._app import bioclinical
 __all__ = [
     "benchmark",
     "bioclinical",
+    "compare",
     "compose",
+    "context_value",
     "convert_weights",
     "cut",
     "debug_corpus",
@@ -35,6 +40,7 @@ __all__ = [
     "outputs",
     "package",
     "speed",
+    "suite",
     "summary",
     "train",
     "wheel",

@@ -6,12 +6,16 @@ tested on documents cut as an encoder of that length would cut them.
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from wasabi import msg
 
 from spacy_bioclinical.cli._app import bioclinical
 from spacy_bioclinical.errors import Errors
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 
 @bioclinical.command("cut")
@@ -47,6 +51,30 @@ def tokenizer_folder(name: str) -> Path:
     return Path(name) if Path(name).is_dir() else resolve_folder(name, needs_weights=False)
 
 
+def first_tokens(doc: "Doc", n_tokens: int) -> "Doc":
+    """Copy the beginning of a document, with its classes, its user data, and the spans that end within it.
+
+    doc (Doc): The document. n_tokens (int): Tokens to keep.
+    RETURNS (Doc): A document of its own; entities that reach beyond the cut are not in it, as in `Span.as_doc`.
+    """
+    from spacy.tokens import Span, SpanGroup
+
+    short = doc[:n_tokens].as_doc(copy_user_data=True)
+    short.cats = dict(doc.cats)
+    for key, group in doc.spans.items():
+        kept = [i for i, span in enumerate(group) if span.end <= n_tokens]
+        attrs = {
+            name: [value[i] for i in kept] if isinstance(value, list) and len(value) == len(group) else value
+            for name, value in group.attrs.items()
+        }
+        spans = [
+            Span(short, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)
+            for span in (group[i] for i in kept)
+        ]
+        short.spans[key] = SpanGroup(short, name=key, spans=spans, attrs=attrs)
+    return short
+
+
 def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tuple[int, int]:
     """Cut the documents of one file at the last token that ends within the pieces kept.
 
@@ -76,9 +104,7 @@ def cut_file(source: Path, target: Path, n_pieces: int, tokenizer: Path) -> tupl
             n_cut += 1
             end = int(pieces.ends[room - 1])
             n_tokens = sum(token.idx + len(token) <= end for token in doc)
-            short = doc[:n_tokens].as_doc()
-            short.cats = dict(doc.cats)
-            doc = short
+            doc = first_tokens(doc, n_tokens)
         kept.add(doc)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")

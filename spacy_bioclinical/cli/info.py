@@ -118,8 +118,27 @@ def describe_folder(path: Path) -> dict[str, Any]:
         meta = json.loads((path / "meta.json").read_text(encoding="utf8"))
         labels = {name: len(found) for name, found in meta.get("labels", {}).items() if found}
         facts = {key: meta.get(key) for key in ("lang", "name", "version", "pipeline", "requirements")}
-        return {**facts, "labels": labels}
+        return {**facts, "labels": labels, **describe_calibration(meta.get("bioclinical") or {})}
     if (path / "config.json").is_file():
         config = json.loads((path / "config.json").read_text(encoding="utf8"))
         return {key: config[key] for key in ENCODER_KEYS if key in config}
     raise ValueError(Errors.BC513.format(path=path, what="meta.json or config.json", step="encoder"))
+
+
+def describe_calibration(told: dict[str, Any]) -> dict[str, str]:
+    """What `calibrate` has left in a pipeline's meta.json.
+
+    told (dict): Its part "bioclinical", possibly empty.
+    RETURNS (dict): A line for each calibrated component and for each promise of recall.
+    """
+    rows = {}
+    for name, found in (told.get("calibration") or {}).get("components", {}).items():
+        before, after = (100 * found[key]["ece"] for key in ("before", "after"))
+        error = f"calibration error {before:.2f} %, after {after:.2f} % ({found['n']} cases)"
+        rows[f"calibration of {name}"] = f"temperature {found['temperature']:g}; {error}"
+    for name, target in (told.get("recall_target") or {}).get("components", {}).items():
+        rows[f"recall target of {name}"] = (
+            f">= {target['target']:g} with confidence {target['confidence']:g}, tokens from {target['threshold']:g} on "
+            f"({target['n']} mentions in {target['n_documents']} documents)"
+        )
+    return rows

@@ -10,11 +10,10 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import srsly
 import torch
 from numpy.typing import NDArray
-from thinc.api import CupyOps, Optimizer, get_current_ops, get_torch_default_device
+from thinc.api import Optimizer, get_torch_default_device
 from thinc.shims.shim import Shim
 from torch import Tensor
 
@@ -23,6 +22,8 @@ from ..encoder.checkpoint import state_from_bytes, state_to_bytes
 from ..encoder.foreign import ForeignEncoder
 from ..errors import Errors
 from ..pieces.tokenizer import PieceTokenizer
+from .arrays import copy_from_xp, to_xp
+from .fine_tuning import FineTuning, layers_above
 from .memory import advise_out_of_memory, budget_groups, first_group, is_out_of_memory
 from .threads import settle_threads
 
@@ -43,6 +44,8 @@ class EncoderShim(Shim):
 
     chosen (dict): settings given in the config; they win over stored ones. Keys of `DEFAULTS`.
     device (str): "auto", "cpu", "cuda" or "cuda:N"; where the encoder computes. Never stored.
+    fine_tuning (FineTuning): what is trained, and what is recomputed in training. Never stored.
+    pieces_trained (int): pieces that training has read so far, special ones included; for logs.
     """
 
     _tokenizer: PieceTokenizer | None = None
@@ -50,8 +53,10 @@ class EncoderShim(Shim):
         None  # pieces that fit in memory at once, known once memory ran out; for this process only
     )
 
-    def __init__(self, chosen: dict[str, Any], device: str = "auto"):
+    def __init__(self, chosen: dict[str, Any], device: str = "auto", fine_tuning: FineTuning | None = None):
         super().__init__(None, dict(DEFAULTS))
+        self.fine_tuning = fine_tuning or FineTuning()
+        self.pieces_trained = 0
         self.chosen = {key: value for key, value in chosen.items() if value is not None}
         self.device_name = device
         self.cfg.update(self.chosen)
@@ -89,7 +94,8 @@ class EncoderShim(Shim):
         """Take an encoder with its tokenizer, on the device and in the precision that the settings ask for.
 
         RAISES (ValueError): BC302 if the context is out of range, BC303 if the tokenizer has ids that the encoder
-            lacks, BC102 for an unknown kernel or precision, BC304 if the device is not there.
+            lacks, BC102 for an unknown kernel or precision, BC304 if the device is not there, BC445 for settings of
+            training that this encoder cannot follow.
         """
         n_special = len(tokenizer.prefix_ids) + len(tokenizer.suffix_ids)
         context = self.cfg["context"]
@@ -105,6 +111,7 @@ class EncoderShim(Shim):
         n_ids = encoder.config.get("vocab_size")
         if isinstance(n_ids, int) and tokenizer.vocab_size > n_ids:
             raise ValueError(Errors.BC303.format(tokenizer=tokenizer.vocab_size, encoder=n_ids))
+        self.fine_tuning.apply(encoder)
         self._model = encoder.to(torch_device(self.device_name)).eval()
         encoder.set_compute(precision=self.cfg["precision"], kernel=self.cfg["kernel"])
         self._tokenizer = tokenizer
@@ -184,8 +191,9 @@ class EncoderShim(Shim):
         self.encoder.train()
         self.encoder.forget_casts()
         settle_threads()
-        rows_TD: Tensor | None = None
-        with torch.enable_grad(), advise_out_of_memory(lengths, self.device):
+        self.pieces_trained += len(ids)
+        recomputing = self.fine_tuning.recomputing(self.encoder)
+        with torch.enable_grad(), advise_out_of_memory(lengths, self.device), recomputing:
             groups = list(budget_groups(lengths, budget))
             ids_T = torch.as_tensor(ids, dtype=torch.long).to(self.device)
             parts = ids_T.split([sum(group) for group in groups])
@@ -194,6 +202,8 @@ class EncoderShim(Shim):
             )
 
         def backprop(d_rows_TD: Tensor) -> None:
+            if not rows_TD.requires_grad:  # every layer is frozen
+                return
             with advise_out_of_memory(lengths, self.device):
                 torch.autograd.backward([rows_TD], [d_rows_TD.to(rows_TD.device, rows_TD.dtype)])
 
@@ -205,13 +215,22 @@ class EncoderShim(Shim):
         return rows[0] if len(rows) == 1 else torch.cat(rows)
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Let a Thinc optimizer change the weights in place, then clear the gradients."""
-        for name, parameter in self.encoder.named_parameters():
+        """Let a Thinc optimizer change the weights in place, then clear the gradients.
+
+        One with a method `take_tensor` (`spacy-bioclinical.AdamW.v1`) gets the tensors themselves, wherever they lie,
+        and how many layers are above theirs; it changes them at the end of the step.
+        """
+        take_tensor = getattr(optimizer, "take_tensor", None)
+        parameters = self._parameters()
+        above = layers_above([name for name, _ in parameters])
+        for name, parameter in parameters:
             if parameter.grad is None:
                 continue
             key = (self.id, name)
-            weights, _ = optimizer(key, _to_xp(parameter.data), _to_xp(parameter.grad))
-            _copy_from_xp(parameter.data, weights)
+            if take_tensor is not None:
+                take_tensor(key, parameter, parameter.grad, layers_above=above[name])
+            else:
+                copy_from_xp(parameter.data, optimizer(key, to_xp(parameter.data), to_xp(parameter.grad))[0])
             parameter.grad = None
         self.encoder.forget_casts()
 
@@ -226,7 +245,7 @@ class EncoderShim(Shim):
         try:
             for name, parameter in self._parameters():
                 if name in given:
-                    _copy_from_xp(parameter.data, given[name])
+                    copy_from_xp(parameter.data, given[name])
             self.encoder.forget_casts()
             yield
         finally:
@@ -298,18 +317,3 @@ def torch_device(name: str) -> torch.device:
 
 def _weights_module(encoder: Encoder) -> torch.nn.Module:
     return encoder.model if isinstance(encoder, ForeignEncoder) else encoder
-
-
-def _to_xp(tensor: Tensor) -> Any:
-    """View a tensor as the array that Thinc's optimizer works on: cupy on a GPU with cupy, else numpy."""
-    if tensor.device.type == "cuda" and isinstance(get_current_ops(), CupyOps):
-        import cupy
-
-        return cupy.from_dlpack(tensor.detach().contiguous())
-    return np.ascontiguousarray(tensor.detach().cpu().numpy())
-
-
-def _copy_from_xp(tensor: Tensor, array: Any) -> None:
-    source = torch.as_tensor(array) if isinstance(array, np.ndarray) else torch.from_dlpack(array)
-    if source.data_ptr() != tensor.data_ptr():
-        tensor.copy_(source.reshape(tensor.shape))

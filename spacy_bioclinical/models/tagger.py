@@ -1,7 +1,8 @@
-"""The BIO tagger: one linear layer from token vectors to a logit per tag. Beside an encoder it costs nothing.
+"""The BIO taggers: one linear layer from token vectors to a logit per tag. Beside an encoder it costs nothing.
 
-It returns logits, not probabilities: the component takes the softmax with its loss (one stable formula) and
-decodes under the BIO constraints (`models/viterbi.py`). Columns: O, B-0, I-0, B-1, I-1, …
+They return logits, not probabilities: the component takes the softmax with its loss (one stable formula) and
+decodes under the BIO constraints (`models/viterbi.py`). Columns: O, B-0, I-0, B-1, I-1, … The CRF tagger returns its
+learned transition scores beside the logits (`models/crf_layer.py`), for `models/crf.py`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain
 from thinc.types import Floats1d, Floats2d
 
+from spacy_bioclinical.models.crf_layer import crf_layer, grow_crf_layer
 from spacy_bioclinical.models.head_dropout import head_dropout
 from spacy_bioclinical.models.label_rows import NEW_LABEL_BIAS, grow_labels
 from spacy_bioclinical.models.products import thin_product
@@ -40,6 +42,53 @@ def build_bio_tagger_v1(
     if nO is not None:
         model.set_dim("nO", nO)
     return model
+
+
+def build_crf_tagger_v1(
+    *,
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    dropout: float = 0.0,
+    transition_gain: float = 1.0,
+    nO: int | None = None,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build a model of `bioclinical_ner` with a CRF: the BIO tagger, and a score for each tag after each other.
+
+    The scores of transitions, of the first and of the last tag start at 0, where the model equals the BIO tagger but
+    for its loss: that of whole sequences.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): token vectors, e.g. a TransformerListener.
+    dropout (float): dropout on the token vectors, in training only; `training.dropout` does not change it.
+    transition_gain (float): a transition score is this times its parameter. Adam moves every parameter by about the
+        learn rate per step: at an encoder's 5e-5 a transition would hardly move, with a gain of 100 it does.
+    nO (int | None): the number of tags; leave it out, initialization sets it to 1 + 2 · labels.
+    RETURNS (Model[List[Doc], List[Floats2d]]): logits as `CrfScores`; references "tok2vec", "output_layer" and
+        "transitions".
+    """
+    output_layer: Model[Floats2d, Floats2d] = Linear(nO=nO)
+    head = _each_token(chain(head_dropout(dropout), output_layer))
+    transitions = crf_layer(transition_gain, nO=nO)
+    model: Model[list[Doc], list[Floats2d]] = chain(tok2vec, head, transitions)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output_layer)
+    model.set_ref("transitions", transitions)
+    model.attrs["resize_output"] = resize_crf_tagger
+    if nO is not None:
+        model.set_dim("nO", nO)
+    return model
+
+
+def resize_crf_tagger(model: Model, new_nO: int) -> Model:
+    """Give a CRF tagger more tags, in place: known tags and transitions keep their weights.
+
+    model (Model): as built by `build_crf_tagger_v1`.
+    new_nO (int): the new number of tags.
+    RETURNS (Model): the same model.
+    """
+    old = model.get_ref("transitions")
+    new = grow_crf_layer(old, new_nO)
+    if new is not old:
+        model.replace_node(old, new)
+    return resize_tagger(model, new_nO)
 
 
 def resize_tagger(model: Model, new_nO: int) -> Model:

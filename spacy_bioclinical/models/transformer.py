@@ -19,6 +19,7 @@ from ..encoder import Encoder
 from ..encoder.advice import warn_of_untrained_positions
 from ..pieces.tokenizer import PieceTokenizer
 from .batch import PackedTransformerBatch
+from .fine_tuning import FineTuning
 from .plan import DocumentPlan, PlannedDocs, plan_documents
 from .shim import EncoderShim
 
@@ -33,11 +34,13 @@ def build_packed_transformer_v1(
     kernel: str | None = None,
     precision: str | None = None,
     device: str = "auto",
+    frozen_layers: int | None = None,
+    recompute: bool = False,
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build a packed transformer without weights; `[initialize]` or `from_disk` brings them.
 
     A setting left at null is taken from the stored pipeline, else from the default named here. Settings are stored
-    with the weights; the device is not.
+    with the weights; the device and what concerns training are not.
 
     context (Optional[int]): most pieces of a window, special pieces included. Default: the encoder's own context.
     overlap (Optional[int]): pieces that neighbouring windows of a longer document share. Default: 128.
@@ -48,6 +51,10 @@ def build_packed_transformer_v1(
     precision (Optional[str]): "auto", "fp32" or "bf16". Default: "auto", bf16 where the device computes it faster
         (measured) and the encoder is wide enough to gain, else fp32.
     device (str): "auto" (Thinc's GPU, else CUDA if there, else CPU), "cpu", "cuda", "cuda:N".
+    frozen_layers (Optional[int]): for training: n keeps embeddings and the n lowest layers as they are (0: embeddings
+        only). Default: null, everything is trained.
+    recompute (bool): for training: compute the inside of each layer again in the backward pass instead of keeping it;
+        for long documents. Same gradients, far less memory, about a third more time.
     RETURNS (Model[List[Doc], FullTransformerBatch]): the model.
     """
     chosen = {
@@ -61,7 +68,7 @@ def build_packed_transformer_v1(
         "packed_transformer",
         forward,
         dims={"nO": None},
-        shims=[EncoderShim(chosen, device)],
+        shims=[EncoderShim(chosen, device, FineTuning(frozen_layers, recompute))],
         attrs={
             "set_encoder": set_encoder,
             "max_batch_pieces": DEFAULT_BATCH_PIECES,
@@ -82,6 +89,8 @@ def build_packed_tok2vec_v1(
     kernel: str | None = None,
     precision: str | None = None,
     device: str = "auto",
+    frozen_layers: int | None = None,
+    recompute: bool = False,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build a packed transformer that belongs to one component alone: what `nlp.replace_listeners` leaves behind.
 
@@ -98,6 +107,8 @@ def build_packed_tok2vec_v1(
         kernel=kernel,
         precision=precision,
         device=device,
+        frozen_layers=frozen_layers,
+        recompute=recompute,
     )
     return chain(replace_listener(transformer), trfs2arrays(pooling, grad_factor))
 

@@ -155,8 +155,8 @@ def span_log_probabilities(log_probs: np.ndarray, spans: Sequence[TagSpan]) -> n
         return np.zeros(0)
     floored = np.maximum(np.asarray(log_probs, dtype=np.float64), _FLOOR)
     probs = np.exp(floored.T)
-    before = np.concatenate([[0.0], np.cumsum(_prefix_log_ratios(probs))])
-    after = np.concatenate([np.cumsum(_suffix_log_ratios(probs)[::-1])[::-1], [0.0]])
+    before = np.concatenate([[0.0], np.cumsum(_prefixes(probs)[0])])
+    after = np.concatenate([np.cumsum(_suffixes(probs)[0][::-1])[::-1], [0.0]])
     total = after[0]
     # Sums of I- scores along each type, so that a span of any length is one subtraction.
     inside = np.concatenate([np.zeros((1, (floored.shape[1] - 1) // 2)), np.cumsum(floored[:, 2::2], axis=0)])
@@ -165,8 +165,34 @@ def span_log_probabilities(log_probs: np.ndarray, spans: Sequence[TagSpan]) -> n
     return np.minimum(before[start] + own + after[end] - total, 0.0)
 
 
-def _prefix_log_ratios(probs: np.ndarray) -> np.ndarray:
-    """RETURNS: log(A(t+1) / A(t)) for each token t, shape (tokens,), from probabilities (tags, tokens)."""
+def tag_probabilities(log_probs: np.ndarray) -> np.ndarray:
+    """Compute the marginal probability of every tag at every token, over legal sequences.
+
+    With the masses A and R of `span_log_probabilities`, e(k) the share of the prefixes that end inside type k, and
+    s(k) ≥ 1 the mass of the suffixes after an entity of type k relative to R: P(B-k) ∝ A · B(k) · s(k) · R,
+    P(I-k) ∝ A · e(k) · I(k) · s(k) · R and P(O) ∝ A · O · R.
+
+    log_probs (np.ndarray): log-probabilities, shape (tokens, tags).
+    RETURNS (np.ndarray): float64 (tokens, tags); rows sum to 1. About 25 ms for 10,000 tokens × 51 tags on one core.
+    """
+    if not len(log_probs):
+        return np.zeros(np.shape(log_probs))
+    probs = np.exp(np.maximum(np.asarray(log_probs, dtype=np.float64), _FLOOR).T)
+    _, entity_before = _prefixes(probs)
+    _, entity_after = _suffixes(probs)
+    mass = np.empty_like(probs)
+    mass[0] = probs[0]
+    mass[1::2] = probs[1::2] * entity_after
+    mass[2::2] = probs[2::2] * entity_before * entity_after
+    return np.ascontiguousarray((mass / mass.sum(axis=0)).T)
+
+
+def _prefixes(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Run over the prefixes, from probabilities (tags, tokens).
+
+    RETURNS: log(A(t+1) / A(t)) for each token t, (tokens,); the share of the mass before it that ends inside each
+        type, (types, tokens).
+    """
     begin, inside = np.ascontiguousarray(probs[1::2]), np.ascontiguousarray(probs[2::2])
     free = probs[0] + begin.sum(axis=0)  # O and every B: open to any predecessor
     # Share of the prefix mass that ends inside each type, before each token.
@@ -177,11 +203,15 @@ def _prefix_log_ratios(probs: np.ndarray) -> np.ndarray:
         return (carried + begin[:, tokens]) / (free[tokens] + carried.sum(axis=0))
 
     settle(entity, advance, _TOLERANCE)
-    return np.log(free + (inside * entity[:, :-1]).sum(axis=0))
+    return np.log(free + (inside * entity[:, :-1]).sum(axis=0)), entity[:, :-1]
 
 
-def _suffix_log_ratios(probs: np.ndarray) -> np.ndarray:
-    """RETURNS: log(R(t) / R(t+1)) for each token t, shape (tokens,), from probabilities (tags, tokens)."""
+def _suffixes(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Run over the suffixes, from probabilities (tags, tokens).
+
+    RETURNS: log(R(t) / R(t+1)) for each token t, (tokens,); the mass of the suffix after it if it belongs to an entity
+        of each type, relative to R(t+1), (types, tokens).
+    """
     probs = probs[:, ::-1]  # from the last token to the first
     outside, begin, inside = (
         np.ascontiguousarray(probs[i]) for i in (0, slice(1, None, 2), slice(2, None, 2))
@@ -196,4 +226,5 @@ def _suffix_log_ratios(probs: np.ndarray) -> np.ndarray:
         return inside[:, tokens] * before / ratio + 1.0
 
     settle(entity, advance, _TOLERANCE)
-    return np.log(outside + (begin * entity[:, :-1]).sum(axis=0))[::-1]
+    growth = np.log(outside + (begin * entity[:, :-1]).sum(axis=0))[::-1]
+    return growth, entity[:, :-1][:, ::-1]

@@ -2,17 +2,16 @@
 
 Against spaCy's transition-based `ner` it trains in fewer lines, scores all tokens at once, and gives every
 entity a probability, `ent._.confidence`: the exact marginal of that span and type under the decoder's model
-(see `models/viterbi.py`). It expects a model of logits per token, `spacy-bioclinical.BioTagger.v1`.
+(see `models/viterbi.py`). It expects a model of logits per token, `spacy-bioclinical.BioTagger.v1`, or of logits with
+transition scores, `spacy-bioclinical.CrfTagger.v1`.
 
-The confidence is an ordinary extension attribute, kept in `doc.user_data` under the entity's character
-offsets: it comes through `nlp.pipe(n_process=2)`, `doc.to_bytes` and `DocBin(store_user_data=True)`. A
-program that reads such documents without loading a pipeline first runs `Span.set_extension("confidence",
-default=None)`.
+What is found after training on a development corpus is kept in `cfg` (`pipeline/calibrated.py`, `pipeline/recall.py`):
+"temperature" and "confidence_line" calibrate probabilities, "recall_target", a dict with a "threshold", finds more.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from spacy.language import Language
@@ -25,20 +24,28 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from spacy_bioclinical.errors import Errors
-from spacy_bioclinical.models.viterbi import decode, log_softmax, n_tags, span_log_probabilities, spans_of
+from spacy_bioclinical.models.crf import Transitions
+from spacy_bioclinical.models.crf_layer import CrfScores, transitions_of
+from spacy_bioclinical.models.tag_sequence import TagSequence
+from spacy_bioclinical.models.viterbi import n_tags
 from spacy_bioclinical.pipeline.batches import minibatch_by_tokens
-from spacy_bioclinical.pipeline.bio_targets import cross_entropy, gold_tags, visible_tokens
-
-CONFIDENCE = "confidence"
-
-
-class PredictedEntity(NamedTuple):
-    """An entity found: tokens [start, end) of its document, type, probability in [0, 1]."""
-
-    start: int
-    end: int
-    label: str
-    confidence: float
+from spacy_bioclinical.pipeline.bio_targets import (
+    MISSING,
+    crf_loss,
+    cross_entropy,
+    gold_tags,
+    visible_tokens,
+)
+from spacy_bioclinical.pipeline.calibrated import on_line, tell_recall_target
+from spacy_bioclinical.pipeline.confidence import CONFIDENCE, PredictedEntity
+from spacy_bioclinical.pipeline.confidence import install_confidence as _install_confidence
+from spacy_bioclinical.pipeline.recall import add_likely_runs, over_white_space
+from spacy_bioclinical.pipeline.tag_weights import (
+    WeightRule,
+    check_loss_settings,
+    weights_by_name,
+    weights_by_rule,
+)
 
 
 @Language.factory(
@@ -57,6 +64,8 @@ class PredictedEntity(NamedTuple):
             },
         },
         "scorer": {"@scorers": "spacy.ner_scorer.v1"},
+        "class_weights": None,
+        "label_smoothing": 0.0,
     },
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
@@ -65,6 +74,8 @@ def make_bioclinical_ner(
     name: str,
     model: Model[list[Doc], list[Floats2d]],
     scorer: Callable | None,
+    class_weights: dict[str, float] | WeightRule | None,
+    label_smoothing: float,
 ) -> "BioClinicalNER":
     """Create the component, as `nlp.add_pipe("bioclinical_ner")` does.
 
@@ -72,9 +83,14 @@ def make_bioclinical_ner(
     name (str): the component's name.
     model (Model[List[Doc], List[Floats2d]]): logits per token.
     scorer (Callable | None): scoring method.
+    class_weights (Dict[str, float] | str | None): weights in the loss, by entity type ("NAME") or tag ("B-NAME", "O"),
+        or a rule: "balanced", "inverse_sqrt" (`pipeline/tag_weights.py`).
+    label_smoothing (float): the share of a token's target that is spread over all tags.
     RETURNS (BioClinicalNER): the component.
     """
-    return BioClinicalNER(nlp.vocab, model, name, scorer=scorer)
+    return BioClinicalNER(
+        nlp.vocab, model, name, scorer=scorer, class_weights=class_weights, label_smoothing=label_smoothing
+    )
 
 
 class BioClinicalNER(TrainablePipe):
@@ -87,6 +103,8 @@ class BioClinicalNER(TrainablePipe):
         name: str = "bioclinical_ner",
         *,
         scorer: Callable | None = get_ner_prf,
+        class_weights: dict[str, float] | WeightRule | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         """Create the component without labels.
 
@@ -94,11 +112,19 @@ class BioClinicalNER(TrainablePipe):
         model (Model[List[Doc], List[Floats2d]]): logits per token, columns O, B-0, I-0, B-1, I-1, …
         name (str): the component's name, also the key of its loss.
         scorer (Callable | None): scoring method, spaCy's `get_ner_prf` by default.
+        class_weights (Dict[str, float] | str | None): see the factory; what a rule finds is stored with the weights.
+        label_smoothing (float): see the factory.
+        RAISES: ValueError, BC428 if the model is a CRF and its loss knows no such thing, BC429 and BC430 for settings
+            that make no sense, BC407 if `span._.confidence` belongs to someone else.
         """
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
+        self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
+        has_transitions = bool(model.has_ref("transitions"))
+        check_loss_settings(class_weights, label_smoothing, is_crf=has_transitions, name=name)
         self.cfg: dict[str, Any] = {"labels": []}
         _install_confidence()
 
@@ -140,15 +166,49 @@ class BioClinicalNER(TrainablePipe):
         if not any(len(doc) for doc in docs):
             return [[] for _ in docs]
         scores = self.model.predict(docs)
-        return [self._find_entities(doc, logits) for doc, logits in zip(docs, scores)]
+        transitions = transitions_of(scores)
+        return [self._find_entities(doc, logits, transitions) for doc, logits in zip(docs, scores)]
 
-    def _find_entities(self, doc: Doc, logits: Floats2d) -> list[PredictedEntity]:
+    def token_probabilities(self, doc: Doc) -> np.ndarray:
+        """Compute the marginal probability of each token to be part of any entity, exactly.
+
+        White space is part of an entity that goes on behind it. The temperature counts, the recall target does not.
+
+        doc (Doc): as `predict` takes it: behind a transformer it still holds its rows (`nlp(text)` keeps them,
+            `nlp.pipe` only with `keep_hidden`).
+        RETURNS (np.ndarray): float64 (tokens,), in [0, 1].
+        """
+        visible = visible_tokens(doc)
+        if not len(visible):
+            return np.zeros(len(doc))
+        scores = self.model.predict([doc])
+        sequence = self._sequence(scores[0], visible, transitions_of(scores))
+        return over_white_space(sequence.tag_probabilities(), visible, len(doc))
+
+    def _sequence(
+        self, logits: Floats2d, visible: np.ndarray, transitions: Transitions | None
+    ) -> TagSequence:
+        temperature = self.cfg.get("temperature", 1.0)
+        if not (isinstance(temperature, int | float) and 0 < temperature < float("inf")):
+            raise ValueError(Errors.BC431.format(name=self.name, value=temperature))
+        rows = self.model.ops.to_numpy(logits)[visible]
+        return TagSequence(rows, transitions, temperature=float(temperature))
+
+    def _find_entities(
+        self, doc: Doc, logits: Floats2d, transitions: Transitions | None = None
+    ) -> list[PredictedEntity]:
         visible = visible_tokens(doc)
         if not len(visible):
             return []
-        log_probs = log_softmax(self.model.ops.to_numpy(logits)[visible])
-        spans = spans_of(decode(log_probs))
-        confidences = np.exp(span_log_probabilities(log_probs, spans)).tolist()
+        sequence = self._sequence(logits, visible, transitions)
+        spans = sequence.spans()
+        target = self.cfg.get("recall_target")
+        if target:
+            threshold = target.get("threshold")
+            if not (isinstance(threshold, int | float) and 0 < threshold <= 1):
+                raise ValueError(Errors.BC432.format(name=self.name))
+            spans = add_likely_runs(spans, sequence.tag_probabilities(), threshold)
+        confidences = on_line(sequence.span_probabilities(spans), self.cfg.get("confidence_line")).tolist()
         tokens = visible.tolist()
         return [
             PredictedEntity(tokens[start], tokens[end - 1] + 1, self.labels[type_index], confidence)
@@ -171,16 +231,23 @@ class BioClinicalNER(TrainablePipe):
                 span._.set(CONFIDENCE, entity.confidence)
 
     def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
-        """Compute the mean cross-entropy of a batch and its gradient; see `cross_entropy`.
+        """Compute the mean loss of a batch and its gradient; see `cross_entropy` and `crf_loss`.
 
         examples (Iterable[Example]): the batch.
-        scores (List[Floats2d]): the model's logits for `eg.predicted` of each.
+        scores (List[Floats2d]): the model's logits for `eg.predicted` of each; `CrfScores` of a CRF.
         RETURNS (Tuple[float, List[Floats2d]]): the loss, and the gradient for each document.
         RAISES: ValueError, BC403 for an unknown entity type, BC405 if the loss is not a number.
         """
+        examples = list(examples)
         type_indices = {label: i for i, label in enumerate(self.labels)}
         tags = [gold_tags(eg, type_indices, name=self.name) for eg in examples]
-        loss, gradient = cross_entropy(scores, tags)
+        gradient: list[Floats2d]
+        if isinstance(scores, CrfScores):
+            loss, gradient = crf_loss(scores, tags, [visible_tokens(eg.predicted) for eg in examples])
+        else:
+            stored = self.cfg.get("tag_weights")
+            weights = np.array([stored.get(tag, 1.0) for tag in self.tag_names]) if stored else None
+            loss, gradient = cross_entropy(scores, tags, weights=weights, smoothing=self.label_smoothing)
         if not np.isfinite(loss):
             raise ValueError(Errors.BC405.format(name=self.name, loss=loss))
         return loss, gradient
@@ -192,13 +259,13 @@ class BioClinicalNER(TrainablePipe):
         nlp: Language | None = None,
         labels: Iterable[str] | None = None,
     ) -> None:
-        """Set the labels and the shapes of the model, and give it fresh weights.
+        """Set the labels and the shapes of the model, give it fresh weights, and find the weights of classes.
 
         get_examples (Callable[[], Iterable[Example]]): a representative sample of the training corpus.
         nlp (Language | None): the pipeline.
         labels (Iterable[str] | None): the entity types, e.g. from `spacy init labels`; otherwise those of the
             examples, sorted.
-        RAISES: ValueError, BC401 if there is no entity type.
+        RAISES: ValueError, BC401 if there is no entity type, BC429 if class_weights names another.
         """
         validate_get_examples(get_examples, "BioClinicalNER.initialize")
         if labels is None:
@@ -207,9 +274,29 @@ class BioClinicalNER(TrainablePipe):
             self.add_label(label)
         if not self.labels:
             raise ValueError(Errors.BC401.format(name=self.name))
+        if self.class_weights is not None:
+            self.cfg["tag_weights"] = self._tag_weights(self.class_weights, get_examples)
         sample = list(islice((eg.predicted for eg in get_examples() if len(eg.predicted)), 10))
         shapes = [self.model.ops.alloc2f(len(doc), n_tags(len(self.labels))) for doc in sample]
         self.model.initialize(X=sample or None, Y=shapes or None)
+
+    def _tag_weights(
+        self, weights: dict[str, float] | WeightRule, get_examples: Callable[[], Iterable[Example]]
+    ) -> dict[str, float]:
+        if not isinstance(weights, str):
+            return weights_by_name(weights, self.tag_names, self.labels, name=self.name)
+        type_indices = {label: i for i, label in enumerate(self.labels)}
+        counts = np.zeros(len(self.tag_names))
+        for eg in get_examples():
+            tags = gold_tags(eg, type_indices, name=self.name)
+            counts += np.bincount(tags[tags != MISSING], minlength=len(counts))
+        return weights_by_rule(weights, counts, self.tag_names)
+
+    def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "BioClinicalNER":
+        """Load as `TrainablePipe` does, and log a promise of recall."""
+        super().from_disk(path, exclude=exclude)
+        tell_recall_target(self.name, self.cfg)
+        return self
 
     def add_label(self, label: str) -> int:
         """Add an entity type. In a trained component the known types keep their weights.
@@ -231,13 +318,3 @@ class BioClinicalNER(TrainablePipe):
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
         return 1
-
-
-def _install_confidence() -> None:
-    """Make `span._.confidence` exist (None where nothing has set it), unless it is someone else's."""
-    if not Span.has_extension(CONFIDENCE):
-        Span.set_extension(CONFIDENCE, default=None)
-        return
-    _, method, getter, _ = Span.get_extension(CONFIDENCE)
-    if method is not None or getter is not None:
-        raise ValueError(Errors.BC407)

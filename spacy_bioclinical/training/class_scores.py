@@ -13,7 +13,11 @@ from spacy.training import Example
 
 
 def score_classes(
-    examples: Sequence[Example], labels: Sequence[str], *, exclusive: bool, threshold: float
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    *,
+    exclusive: bool,
+    threshold: float | dict[str, float],
 ) -> dict[str, Any] | None:
     """Score `doc.cats` for the labels of one text classifier.
 
@@ -22,11 +26,13 @@ def score_classes(
     exclusive (bool): one class per document: the largest score is the prediction, and documents without
         exactly one
         true label are left out. Otherwise every label with a score of at least the threshold is predicted.
-    threshold (float): in [0, 1]; not used for exclusive classes.
+    threshold (float | dict[str, float]): in [0, 1], of all labels or of each; not used for exclusive classes.
     RETURNS (dict | None): "weighted_f", "micro_f" and "macro_f" in [0, 1], counts, "per_label". None if no
         gold
         document has any of the labels.
     """
+    each = threshold if isinstance(threshold, dict) else dict.fromkeys(labels, threshold)
+    least = np.array([each[label] for label in labels], dtype=np.float64)
     truths, predictions = [], []
     n_skipped = 0
     for eg in examples:
@@ -42,7 +48,7 @@ def score_classes(
                 continue
             predictions.append(np.arange(len(labels)) == scores.argmax())
         else:
-            predictions.append(scores >= threshold)
+            predictions.append(scores >= least)
         truths.append(truth)
     if not truths:
         return None

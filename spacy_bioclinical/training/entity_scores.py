@@ -2,9 +2,9 @@
 
 spaCy and seqeval count entities in the tokens of the gold document, whose tokens need not be those of the
 prediction (converters split a gold token where an annotation cuts through it). A predicted entity is
-    carried over by characters to all the gold tokens it touches, as spaCy's own scorer does. Where its ends
-    fall inside a gold token, this is generous, so such entities are counted (`off_boundary`), and the exact
-    scores, in characters, are not.
+carried over by characters to all the gold tokens it touches, as spaCy's own scorer does. Where its ends fall inside a
+gold token, this is generous, so such entities are counted (`off_boundary`), and the exact scores, in characters, are
+not.
 """
 
 import warnings
@@ -17,6 +17,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_bioclinical.errors import Errors
+from spacy_bioclinical.training.tag_scores import score_tags
 
 TOLERANCE = 1e-9
 
@@ -35,9 +36,9 @@ def score_entities(examples: Sequence[Example]) -> dict[str, Any] | None:
     """Score `doc.ents` of all examples whose gold document is annotated with entities.
 
     examples (Sequence[Example]): predictions with their gold documents.
-    RETURNS (dict | None): "spacy", "seqeval" and "exact", each with p, r and f in [0, 1] (micro average over
-        entities); "equal", whether the first two are; counts; "per_type". None if there is nothing to
-        score: no gold annotation, or no entity in gold or prediction.
+    RETURNS (dict | None): "spacy", "seqeval", "lenient" (seqeval's default mode) and "exact", each with p, r and f
+        in [0, 1] (micro average over entities); "equal", whether the first two are; counts; "per_type". None if
+        there is nothing to score: no gold annotation, or no entity in gold or prediction.
     RAISES: ImportError, BC408 without seqeval; ValueError, BC410 if gold and predicted texts differ.
     """
     annotated = [eg for eg in examples if len(eg.y) and eg.y.has_annotation("ENT_IOB")]
@@ -51,9 +52,11 @@ def score_entities(examples: Sequence[Example]) -> dict[str, Any] | None:
     if not n_gold and not n_predicted:
         return None
     spacy_scores = get_ner_prf(annotated)
+    gold_tags, predicted_tags = [iob2_tags(eg.y) for eg in annotated], [each.tags for each in projections]
     result: dict[str, Any] = {
         "spacy": {name: float(spacy_scores[f"ents_{name}"]) for name in "prf"},
-        "seqeval": _seqeval([iob2_tags(eg.y) for eg in annotated], [each.tags for each in projections]),
+        "seqeval": _seqeval(gold_tags, predicted_tags),
+        "lenient": score_tags(gold_tags, predicted_tags, lenient=True),
         "exact": _exact(annotated, projections),
     }
     result["equal"] = all(abs(result["spacy"][name] - result["seqeval"][name]) < TOLERANCE for name in "prf")

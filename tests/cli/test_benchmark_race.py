@@ -287,7 +287,7 @@ def test_children_end_when_we_do():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     pid = int(done.stdout)
-    for _ in range(200):
+    for _ in range(600):  # it looks for its parent once it has imported torch
         try:
             with open(f"/proc/{pid}/stat", encoding="utf8") as file:
                 if file.read().rsplit(")", 1)[1].split()[0] == "Z":

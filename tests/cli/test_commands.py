@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import spacy
 import typer
-from spacy.tokens import DocBin, Span
+from spacy.tokens import DocBin, Span, SpanGroup
 from typer.testing import CliRunner
 
 from spacy_bioclinical.cli import bioclinical
@@ -109,6 +109,9 @@ def test_cut_keeps_the_longest_beginning_that_fits(tmp_path, encoder_folder):
     for doc in docs:
         doc.cats = {"FEVER": 1.0, "PAIN": 0.0}
     docs[1].ents = [Span(docs[1], 0, 1, "SIGN"), Span(docs[1], len(docs[1]) - 1, len(docs[1]), "END")]
+    spans = [Span(docs[1], 0, 2, "WHOLE"), Span(docs[1], 1, len(docs[1]), "LOST"), Span(docs[1], 1, 2, "PART")]
+    docs[1].spans["gold"] = SpanGroup(docs[1], spans=spans, attrs={"scores": [0.1, 0.2, 0.3], "of": "x"})
+    docs[1].user_data["meta"] = {"id": "note-1"}
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "a.spacy")
     assert cut_file(tmp_path / "a.spacy", tmp_path / "b.spacy", 64, encoder_folder) == (1, 3)
     cut = list(DocBin().from_disk(tmp_path / "b.spacy").get_docs(nlp.vocab))
@@ -116,6 +119,10 @@ def test_cut_keeps_the_longest_beginning_that_fits(tmp_path, encoder_folder):
     assert docs[1].text.startswith(cut[1].text)
     assert [(ent.text, ent.label_) for ent in cut[1].ents] == [("Fever", "SIGN")]
     assert all(doc.cats == {"FEVER": 1.0, "PAIN": 0.0} for doc in cut)
+    assert cut[1].user_data["meta"] == {"id": "note-1"}
+    group = cut[1].spans["gold"]
+    assert [(span.start, span.end, span.label_) for span in group] == [(0, 2, "WHOLE"), (1, 2, "PART")]
+    assert group.attrs == {"scores": [0.1, 0.3], "of": "x"}
     tokenizer = PieceTokenizer.from_folder(encoder_folder)
     room = 64 - len(tokenizer.prefix_ids) - len(tokenizer.suffix_ids)
     kept, with_next = cut[1].text, docs[1][: len(cut[1]) + 1].text

@@ -13,7 +13,23 @@ CONFIGS = ROOT / "configs"
 TASKS = sorted((CONFIGS / "task").glob("*.cfg"))
 HEADS = sorted((CONFIGS / "head").glob("*.cfg"))
 ENCODERS = ["encoders/tiny", "/somewhere/else"]
-HEAD_OF = {"ner": ("ner_bio", "ner_transition"), "textcat": ("textcat", "textcat_multilabel")}
+# head overlay: factory of each component that it brings
+FACTORIES = {
+    "ner_bio": {"ner": "bioclinical_ner"},
+    "ner_crf": {"ner": "bioclinical_ner"},
+    "ner_transition": {"ner": "ner"},
+    "several": {
+        "ner": "bioclinical_ner",
+        "spans": "bioclinical_spans",
+        "textcat": "bioclinical_textcat_multilabel",
+    },
+    "spans": {"spans": "bioclinical_spans"},
+    "textcat": {"textcat": "textcat"},
+    "textcat_bioclinical": {"textcat": "bioclinical_textcat"},
+    "textcat_bioclinical_multilabel": {"textcat": "bioclinical_textcat_multilabel"},
+    "textcat_cls": {"textcat": "bioclinical_textcat"},
+    "textcat_multilabel": {"textcat": "textcat_multilabel"},
+}
 
 
 def composed(files, encoder="encoders/tiny", **overrides):
@@ -50,12 +66,10 @@ def test_every_task_composes_and_fills(task, encoder):
 @pytest.mark.parametrize("task", TASKS, ids=lambda path: path.stem)
 def test_every_head_goes_onto_every_task(task, head):
     composition, config = composed([task, head])
-    kind = next(kind for kind, names in HEAD_OF.items() if head.stem in names)
-    assert kind in config["nlp"]["pipeline"]
-    factory = {"ner_bio": "bioclinical_ner", "ner_transition": "ner"}.get(head.stem, head.stem)
-    assert config["components"][kind]["factory"] == factory
-    stacked = 3 if kind not in compose([task], encoder="e").config["nlp"]["pipeline"] else 2
-    assert len(config["nlp"]["pipeline"]) == stacked
+    for name, factory in FACTORIES[head.stem].items():
+        assert config["components"][name]["factory"] == factory
+    of_task = compose([task], encoder="e").config["nlp"]["pipeline"]
+    assert config["nlp"]["pipeline"] == list(dict.fromkeys([*of_task, *FACTORIES[head.stem]]))
     assert head.as_posix().removeprefix(f"{ROOT.as_posix()}/") in header(composition)
 
 
@@ -69,13 +83,13 @@ def test_sharded_corpus_overlay_fits_the_head_of_the_task(task):
     )  # fmt: skip
     assert config["training"]["max_epochs"] == -1
     labels = config["initialize"]["components"][head]["labels"]
-    assert labels["kind"] == {"ner": "ents", "textcat": "cats"}[head]
+    assert labels["kind"] == {"ner": "ents", "textcat": "cats", "spans": "spans"}[head]
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda path: path.stem)
 def test_head_on_the_base_alone(head):
     _, config = composed([CONFIGS / "base.cfg", head], **{"paths.corpus": "c"})
-    assert len(config["nlp"]["pipeline"]) == 2
+    assert config["nlp"]["pipeline"] == ["transformer", *FACTORIES[head.stem]]
 
 
 def test_composed_config_is_complete():

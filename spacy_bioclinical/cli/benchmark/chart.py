@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from spacy_bioclinical.cli.svg import LETTER, axis_steps
+
 COLUMNS, GAP = 2, 28
 ROW, BAR = 24, 15
-LETTER = 6.7  # mean width at 12 px, generous
 SPAN, VALUE_WIDTH = 230, 170
 TITLE, AXIS = 30, 44
 LEGEND = 30
@@ -146,17 +147,3 @@ def _bar(bar: Bar, x0: float, scale: float, top: float) -> str:
             f'<tspan class="faint"> {escape(bar.remark)}</tspan></text>',
         )
     )
-
-
-def axis_steps(most: float) -> tuple[float, int]:
-    """Round steps for an axis from 0: their size (1, 2 or 5 times a power of ten) and how many reach `most`.
-
-    most (float): the largest value, above 0.
-    """
-    exponent = -9
-    while True:
-        for factor in (1, 2, 5):
-            step = factor * 10.0**exponent
-            if most <= 5 * step:
-                return step, max(1, int(-(-most // step)))
-        exponent += 1

@@ -8,7 +8,8 @@ from html import escape
 
 import numpy as np
 
-LETTER = 6.7  # mean width at 12 px, generous
+from spacy_bioclinical.cli.svg import LETTER, svg_element
+
 ROW, BAR = 22, 14
 WIDTH, HEIGHT, LEFT = 720, 150, 56
 BINS_PER_DOUBLING = 2
@@ -61,7 +62,7 @@ def histogram(
             parts.append(
                 f'<text class="limit-name" x="{x:.1f}" y="{top - 12}" text-anchor="middle">{limit:,}</text>'
             )
-    return _svg(WIDTH, base + 44, f"{title}: documents by length", parts)
+    return svg_element(WIDTH, base + 44, f"{title}: documents by length", parts)
 
 
 def bin_edges(longest: int, shortest: int = 1) -> list[float]:
@@ -101,7 +102,7 @@ def bars(title: str, rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[
             parts.append(f'<text class="faint" x="{left + length + 6:.1f}" y="{y + 10}">{count:,}</text>')
             y += BAR
         y += ROW - BAR
-    return _svg(width, y + 8, title, parts)
+    return svg_element(width, y + 8, title, parts)
 
 
 def matrix(title: str, names: Sequence[str], cells: Sequence[Sequence[tuple[int, float]]]) -> str:
@@ -130,9 +131,4 @@ def matrix(title: str, names: Sequence[str], cells: Sequence[Sequence[tuple[int,
             said = f"{count:,} ({part:.1%})" if count else "0"
             parts.append(f'<text x="{x + size / 2 - 2:.0f}" y="{y + 25}" text-anchor="middle">{said}</text>')
     width = max(left + len(names) * size, round(1.3 * LETTER * len(title)))
-    return _svg(width, 60 + len(names) * 44, title, parts)
-
-
-def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:
-    head = f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(label)}">'
-    return "\n".join([head, *parts, "</svg>"])
+    return svg_element(width, 60 + len(names) * 44, title, parts)
