@@ -2,6 +2,7 @@
 
 from spacy_bioclinical.cli import (
     benchmark,
+    calibrate,
     compare,
     compose,
     context_value,
@@ -26,6 +27,7 @@ from spacy_bioclinical.cli._app import bioclinical
 __all__ = [
     "benchmark",
     "bioclinical",
+    "calibrate",
     "compare",
     "compose",
     "context_value",
