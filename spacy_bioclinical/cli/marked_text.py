@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 
 COLORS = ("#a8d8ea", "#fcd5ce", "#cdeac0", "#e2cfea", "#ffe5a8", "#bde0fe", "#f7c6d9", "#d6d6c2")
 
@@ -38,8 +38,8 @@ def mark_mentions(shown: Span, mentions: Sequence[tuple[int, int, str]], labels:
     if overlap:
         spans = []
         for start, end, label in inside:
-            span = shown.doc.char_span(start, end, alignment_mode="expand")
-            if span is not None and len(span):
+            span = tokens_between(shown.doc, start, end)
+            if span is not None:
                 place = {"start_token": span.start - shown.start, "end_token": span.end - shown.start}
                 spans.append({**place, "label": escape(label)})
         tokens: dict[str, Any] = {"text": shown.text, "tokens": [t.text for t in shown], "spans": spans}
@@ -48,3 +48,9 @@ def mark_mentions(shown: Span, mentions: Sequence[tuple[int, int, str]], labels:
         {"start": start - first, "end": end - first, "label": escape(label)} for start, end, label in inside
     ]
     return displacy.render({"text": shown.text, "ents": ents, "title": None}, style="ent", **settings)
+
+
+def tokens_between(doc: Doc, start: int, end: int) -> Span | None:
+    """RETURNS (Span | None): the tokens that share a character with [start, end); None if there are none."""
+    touched = [token.i for token in doc if token.idx < end and start < token.idx + len(token)]
+    return doc[touched[0] : touched[-1] + 1] if touched else None

@@ -91,6 +91,7 @@ STEPS = [
     ("config-cos", "cos"),
     ("train-cos", "cos"),
     ("plugin", "deid"),
+    ("report", "deid"),
     ("summary", "deid"),
 ]
 
