@@ -299,10 +299,12 @@ class Errors(metaclass=_WithCode):
         "single tokens. Take {setting} out of the config, or use the architecture spacy-bioclinical.BioTagger.v1."
     )
     BC429 = (
-        "Component '{name}': class_weights cannot be used: {why}. Give \"balanced\", \"inverse_sqrt\", or numbers by entity "
-        "type or tag, such as {{\"NAME\": 2.0, \"O\": 0.5}}."
+        'Component \'{name}\': class_weights cannot be used: {why}. Give "balanced", "inverse_sqrt", or numbers by entity '
+        'type or tag, such as {{"NAME": 2.0, "O": 0.5}}.'
     )
-    BC430 = "Component '{name}': label_smoothing is {value}, but must be a share from 0 up to, not including, 1."
+    BC430 = (
+        "Component '{name}': label_smoothing is {value}, but must be a share from 0 up to, not including, 1."
+    )
     BC431 = (
         "Component '{name}': the stored temperature is {value}, but must be a number above 0. Calibrate the pipeline "
         "again, or set nlp.get_pipe('{name}').cfg[\"temperature\"] = 1.0 for the model's own probabilities."
@@ -315,7 +317,7 @@ class Errors(metaclass=_WithCode):
     # BC442 … BC449: training
     BC442 = (
         "The gradient of step {step} is not finite (norm {norm}), so its weights would be lost. Train with a smaller "
-        "learn rate, or with precision = \"fp32\" under [components.transformer.model]."
+        'learn rate, or with precision = "fp32" under [components.transformer.model].'
     )
     BC443 = (
         "[training.optimizer.learn_rate]: spacy-bioclinical.linear_decay.v1 does not know how many steps there will be. "
@@ -340,8 +342,8 @@ class Errors(metaclass=_WithCode):
     # BC434 … BC441: text classification
     BC434 = (
         "Pooling \"cls\" reads a transformer's [CLS] rows, but tok2vec ('{layer}') is no transformer. Set "
-        "@architectures = \"spacy-transformers.TransformerListener.v1\" under [….model.tok2vec], or pool over tokens: "
-        "pooling = \"mean\", \"max\", \"mean_max\" or \"attention\"."
+        '@architectures = "spacy-transformers.TransformerListener.v1" under [….model.tok2vec], or pool over tokens: '
+        'pooling = "mean", "max", "mean_max" or "attention".'
     )
     BC435 = (
         "Component '{name}' computed a loss of {loss}: its model has diverged. Lower "
@@ -349,13 +351,11 @@ class Errors(metaclass=_WithCode):
     )
     BC436 = (
         "Component '{name}': class_weights must give labels of the corpus ({labels}) weights above 0, got {given}. "
-        "Correct it in the config, or set class_weights = \"balanced\"."
+        'Correct it in the config, or set class_weights = "balanced".'
     )
     BC437 = "Component '{name}': label_smoothing must be at least 0 and below 1 (0.1 is usual), got {given}."
     BC438 = "Component '{name}': a temperature must be a number above 0 (1 changes nothing), got {given}."
-    BC439 = (
-        "Component '{name}': thresholds must give labels of the component ({labels}) numbers from 0 to 1, got {given}."
-    )
+    BC439 = "Component '{name}': thresholds must give labels of the component ({labels}) numbers from 0 to 1, got {given}."
     BC440 = (
         "Component '{name}' cannot choose thresholds: {what}. Give examples whose predicted documents have been through "
         "the pipeline, such as Example(nlp(gold.text), gold)."
@@ -504,7 +504,9 @@ class Errors(metaclass=_WithCode):
         "Document {number} of {path} has {n_corpus} characters, but {n_predicted} in the prediction file {name}, so its "
         "offsets do not fit. Evaluate again with --predictions."
     )
-    BC473 = "There are no scores for a model card: give one file that `evaluate --output` wrote, not {n_files}."
+    BC473 = (
+        "There are no scores for a model card: give one file that `evaluate --output` wrote, not {n_files}."
+    )
     # BC530 … BC539: benchmark
     BC530 = "{option} is {given}, but must be {wanted}. `python -m spacy bioclinical benchmark --help` tells the options."
     BC531 = (

@@ -4,8 +4,8 @@ With ModernBERT's own vocabulary 12.9 of its 17.4 million parameters are embeddi
 pieces to predict pay for them in time. Rows are short because many updates matter more than large ones at this size
 (see `pretrain.recipes.tiny`); documents of up to 2,048 pieces keep their context.
 
-In bf16 (on a processor that has it) the 2,600 steps, 5.3 million pieces, took 58 minutes of processor time on two cores,
-evaluations included; about half as much again in fp32. Learning rate: after 250 steps 1e-3 stood at a held-out loss of
+In bf16 (on a processor that has it) the 2,600 steps, 5.3 million pieces, took 58 minutes of processor time on two
+cores, evaluations included; about half as much again in fp32. Learning rate: after 250 steps 1e-3 stood at a held-out loss of
 6.91, 2e-3 at 7.35; 5e-4 was behind after 95. What came of it stands in docs/pretraining.md.
 """
 

@@ -109,7 +109,11 @@ def test_cut_keeps_the_longest_beginning_that_fits(tmp_path, encoder_folder):
     for doc in docs:
         doc.cats = {"FEVER": 1.0, "PAIN": 0.0}
     docs[1].ents = [Span(docs[1], 0, 1, "SIGN"), Span(docs[1], len(docs[1]) - 1, len(docs[1]), "END")]
-    spans = [Span(docs[1], 0, 2, "WHOLE"), Span(docs[1], 1, len(docs[1]), "LOST"), Span(docs[1], 1, 2, "PART")]
+    spans = [
+        Span(docs[1], 0, 2, "WHOLE"),
+        Span(docs[1], 1, len(docs[1]), "LOST"),
+        Span(docs[1], 1, 2, "PART"),
+    ]
     docs[1].spans["gold"] = SpanGroup(docs[1], spans=spans, attrs={"scores": [0.1, 0.2, 0.3], "of": "x"})
     docs[1].user_data["meta"] = {"id": "note-1"}
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "a.spacy")
