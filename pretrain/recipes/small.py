@@ -5,8 +5,8 @@ pieces to predict pay for them in time. Rows are short because many updates matt
 (see `pretrain.recipes.tiny`); documents of up to 2,048 pieces keep their context.
 
 In bf16 (on a processor that has it) the 2,600 steps, 5.3 million pieces, took 58 minutes of processor time on two
-cores, evaluations included; about half as much again in fp32. Learning rate: after 250 steps 1e-3 stood at a held-out loss of
-6.91, 2e-3 at 7.35; 5e-4 was behind after 95. What came of it stands in docs/pretraining.md.
+cores, evaluations included; about half as much again in fp32. Learning rate: after 250 steps 1e-3 stood at a held-out
+loss of 6.91, 2e-3 at 7.35; 5e-4 was behind after 95. What came of it stands in docs/pretraining.md.
 """
 
 from dataclasses import replace
