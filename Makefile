@@ -36,7 +36,7 @@ all: env
 	$(PY) -m spacy project run all . $(ARGS)
 
 test: env lint
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: env
 	$(PY) -m ruff check .

@@ -20,7 +20,24 @@ NOTES = [
     "The patient doesn't smoke. He drinks 2-3 beers/day and lives alone in Quarrytown.",
     "Assessment: community-acquired pneumonia, improving on ceftriaxone/azithromycin.   Oxygen weaned.",
 ]
+# Files that take longest come first, so that no process is left with one of them at the end.
+LONGEST = (
+    "project/test_project_runs.py",
+    "pretrain/test_train_kills.py",
+    "cli/test_compose.py",
+    "pretrain/test_distributed.py",
+    "pretrain/test_clinicalbert_distributed.py",
+    "training/test_resume.py",
+    "cli/test_suite_run.py",
+    "families/test_whole_path.py",
+)
 SPECIALS = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first (with `--no-loadscope-reorder`, as `make test` runs them)."""
+    order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(autouse=True)

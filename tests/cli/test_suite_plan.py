@@ -239,7 +239,15 @@ def test_children_are_ended_with_what_they_started(tmp_path):
     assert children(["-c", ""], log, environment_for(1)) == -signal.SIGTERM, "nothing starts after the end"
 
 
-def test_interruption_ends_children_and_records_no_failure(tmp_path):
+@pytest.fixture
+def heard_interrupt():
+    """Ctrl-C is ignored in processes that were started in the background; here it is heard."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interruption_ends_children_and_records_no_failure(tmp_path, heard_interrupt):
     suite = make_suite(tmp_path)
     cells = list(make_planner(tmp_path).cells(suite))
     started = threading.Event()
@@ -249,7 +257,8 @@ def test_interruption_ends_children_and_records_no_failure(tmp_path):
 
         def __call__(self, arguments, log, environment):
             started.set()
-            while not self.stopped:
+            deadline = time.monotonic() + 60
+            while not self.stopped and time.monotonic() < deadline:
                 time.sleep(0.01)
             return -15
 
