@@ -40,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fixed_seed_of_file() -> None:
+    """The same for what a file makes once, whatever files ran before it."""
+    fix_random_seed(0)
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed() -> None:
     """Each test starts from the same state of every generator, in whatever order the tests run."""

@@ -271,6 +271,8 @@ def test_bf16_deviates_no_more_than_transformers_bf16(model):
 def test_nothing_is_said(model, caplog, capfd):
     """transformers warns of switched attention and filled-up rows; none of it concerns whoever reads the log."""
     logging.Logger.warning_once.cache_clear()  # what was said in another test would not be said again
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_warning()  # another test may have lowered it
     transformers_logging.enable_propagation()
     try:
         with caplog.at_level(logging.DEBUG), torch.no_grad():
@@ -282,6 +284,7 @@ def test_nothing_is_said(model, caplog, capfd):
             assert caplog.text, "else this test could not have failed"
     finally:
         transformers_logging.disable_propagation()
+        transformers_logging.set_verbosity(verbosity)
 
 
 def test_full_attention_of_the_config_is_kept():

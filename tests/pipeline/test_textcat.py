@@ -62,7 +62,7 @@ def examples_of(nlp, n, *, exclusive, seed=0, share=(0.5, 0.5, 0.1)):
 
 def trained(factory, n_rounds=8, **config):
     nlp = pipeline(factory, **config)
-    train = examples_of(nlp, 60, exclusive=factory == ONE)
+    train = examples_of(nlp, 160, exclusive=factory == ONE)
     nlp.initialize(lambda: train)
     sgd = Adam(1e-2)
     for _ in range(n_rounds):

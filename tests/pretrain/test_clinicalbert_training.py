@@ -33,7 +33,15 @@ from spacy_bioclinical.encoder.checkpoint import load_pretraining_model, read_co
 from spacy_bioclinical.pieces.tokenizer import PieceTokenizer
 from tests.pretrain.bert_folders import write_bert_folder, write_roberta_folder
 
-transformers_logging.set_verbosity_error()
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet_transformers():
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    yield
+    transformers_logging.set_verbosity(verbosity)
+
+
 TEAM = Team(torch.device("cpu"))
 PUBLISHED = ("bio_clinicalbert", "bio_discharge_summary_bert", "clinicalbert", "discharge_summary_bert")
 
