@@ -97,7 +97,7 @@ def begin(branch: Branch, model: nn.Module, optimizer: torch.optim.Optimizer, re
     first = optimizer.param_groups[0]
     saved_base = float(state.get("base_lr", first.get("max_lr") or first["lr"]))
     saved_lr = float(state.get("lr", first["lr"]))
-    is_override = getattr(recipe, "restart_override", True)
+    is_override = recipe.restart_override
     base = restarted_rate(
         recipe.schedule.kind,
         recipe.lr,

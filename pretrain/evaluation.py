@@ -15,6 +15,7 @@ import numpy as np
 from pretrain.batches import Row
 from pretrain.bootstrap import N_RESAMPLES, Mean, means
 from pretrain.context import context_value
+from pretrain.log import FIGURES
 from pretrain.scoring import Model, row_tensors, score_pairs, score_row
 
 __all__ = [
@@ -39,7 +40,7 @@ class Evaluation:
     loss (float): mean cross-entropy over the predicted pieces, in nats. accuracy (float): share of them whose
         most likely piece is the right one. n_labelled, n_pieces (int): predicted pieces, and all pieces seen.
     top (dict[int, float]): for each k of `TOP`, share of pieces that are among the k most likely ones.
-    by_source (dict[str, tuple]): loss, accuracy and predicted pieces of each source that has any.
+    by_source (dict[str, dict]): `pretrain.log.FIGURES` and "n_labelled" of each source that has any.
     next_sentence (tuple | None): loss, accuracy and number of sentence pairs, if there are any.
     """
 
@@ -48,30 +49,26 @@ class Evaluation:
     n_labelled: int
     n_pieces: int
     top: dict[int, float] = field(default_factory=dict)
-    by_source: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    by_source: dict[str, dict[str, float]] = field(default_factory=dict)
     next_sentence: tuple[float, float, int] | None = None
 
     def line(self, sources: Sequence[str]) -> tuple[object, ...]:
         """Return the figures of `pretrain.log.evaluation_columns`, without step and pieces; "" where there is none."""
-        groups = [self.by_source.get(name, ("", "")) for name in (sources if len(sources) > 1 else ())]
+        groups = [self.by_source.get(name, {}) for name in (sources if len(sources) > 1 else ())]
         top = [self.top.get(k, "") for k in TOP[1:]]
         return (
             self.loss,
             self.accuracy,
             self.n_labelled,
             *top,
-            *(cell for group in groups for cell in group[:2]),
+            *(group.get(name, "") for group in groups for name in FIGURES),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as JSON-ready data."""
         top = {f"top{k}": share for k, share in self.top.items() if k > 1}
-        by_source = {
-            name: {"loss": loss, "accuracy": accuracy, "n_labelled": n}
-            for name, (loss, accuracy, n) in self.by_source.items()
-        }
         counts = {"n_labelled": self.n_labelled, "n_pieces": self.n_pieces}
-        scores = {"loss": self.loss, "accuracy": self.accuracy, **top, **counts, "by_source": by_source}
+        scores = {"loss": self.loss, "accuracy": self.accuracy, **top, **counts, "by_source": self.by_source}
         if self.next_sentence is not None:
             names = ("loss", "accuracy", "n_pairs")
             scores["next_sentence"] = dict(zip(names, self.next_sentence, strict=True))
@@ -158,8 +155,9 @@ def evaluate(
         group_M = np.concatenate(groups)
         for number in np.unique(group_M):
             of_it = group_M == number
-            found = (float(loss_M[of_it].mean()), float((rank_M[of_it] == 0).mean()), int(of_it.sum()))
-            by_source[sources[number]] = found
+            shares = (float((rank_M[of_it] < k).mean()) for k in TOP)
+            figures = dict(zip(FIGURES, (float(loss_M[of_it].mean()), *shares), strict=True))
+            by_source[sources[number]] = {**figures, "n_labelled": int(of_it.sum())}
     top = {k: float((rank_M < k).mean()) for k in TOP}
     pair_loss, n_right, n_pairs = pairs
     answers = (pair_loss / n_pairs, n_right / n_pairs, int(n_pairs)) if n_pairs else None

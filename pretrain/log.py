@@ -14,12 +14,13 @@ STEP_COLUMNS = (
     *("pieces_per_second", "mask_rate", "rows", "skipped", "mfu"),
 )
 EVALUATION_COLUMNS = ("step", "pieces", "loss", "accuracy", "predicted", "top5", "top10", "top25")
+FIGURES = ("loss", "accuracy", "top5", "top10", "top25")
 
 
 def evaluation_columns(sources: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of an evaluation log; with two sources or more, the figures of each follow."""
     names = sources if len(sources) > 1 else ()
-    return (*EVALUATION_COLUMNS, *(f"{figure}:{name}" for name in names for figure in ("loss", "accuracy")))
+    return (*EVALUATION_COLUMNS, *(f"{figure}:{name}" for name in names for figure in FIGURES))
 
 
 class CsvLog:

@@ -72,9 +72,8 @@ class Run:
         self.model, self.stream, self.recipe, self.team = model, stream, recipe, team
         self.work, self.identity, self.held_out_rows = work, identity, held_out_rows
         self.guard, self.options = Guard(options.patience), options
-        self.grad_clip: float | None = getattr(recipe, "grad_clip", None)
         set_dropout(model, recipe.attention_out_dropout)
-        if getattr(recipe, "activation_checkpointing", False):
+        if recipe.activation_checkpointing:
             checkpoint_activations(model)
         if options.is_compiled:
             compile_blocks(model)
@@ -85,7 +84,7 @@ class Run:
             betas=recipe.betas,
             eps=recipe.eps,
             weight_decay=recipe.weight_decay,
-            kind=getattr(recipe, "optimizer", "stableadamw"),
+            kind=recipe.optimizer,
         )
         self.progress = self._begin(branch)
         self.n_last = self.progress.step
@@ -116,7 +115,7 @@ class Run:
         figures = compute_step(self.wrapped, self.optimizer, self.stream, number, lr, self.team)
         what = what_is_bad(figures.loss, figures.grad_norm)
         if what is None:
-            update(self.optimizer, figures.grad_norm, self.grad_clip)
+            update(self.optimizer, figures.grad_norm, self.recipe.grad_clip)
             self.guard.note_good()
         else:
             self.optimizer.zero_grad(set_to_none=True)

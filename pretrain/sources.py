@@ -289,7 +289,7 @@ def _load(path: Path) -> Any:
 
 
 def _entry(where: str, folder: Path, entry: Any) -> Source:
-    known = [part.name for part in fields(Source)]
+    known = [part.name for part in fields(Source) if part.name != "is_named"]  # here every name is given
     if not isinstance(entry, dict) or not {"name", "paths"} <= set(entry):
         raise ValueError(Errors.BC739.format(where=where, why="name or paths are missing"))
     unknown = sorted(set(map(str, entry)) - set(known))

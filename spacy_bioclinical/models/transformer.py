@@ -54,7 +54,7 @@ def build_packed_transformer_v1(
     frozen_layers (Optional[int]): for training: n keeps embeddings and the n lowest layers as they are (0: embeddings
         only). Default: null, everything is trained.
     recompute (bool): for training: compute the inside of each layer again in the backward pass instead of keeping it;
-        for long documents. Same gradients, far less memory, about a third more time.
+        for long documents. Same gradients, about half the memory, more time.
     RETURNS (Model[List[Doc], FullTransformerBatch]): the model.
     """
     chosen = {

@@ -18,7 +18,7 @@ from pretrain.bootstrap import differences, means
 from pretrain.context import context_value
 from pretrain.evaluation import LENGTHS, TOP, evaluate, evaluate_in_detail
 from pretrain.evaluation_command import main
-from pretrain.log import evaluation_columns
+from pretrain.log import FIGURES, evaluation_columns
 from pretrain.masking import IGNORED, Vocabulary, mask_pieces
 from pretrain.scoring import score_row, score_sequences
 from pretrain.shards import shards_for
@@ -120,12 +120,14 @@ def test_scores_by_source_are_those_of_its_sequences(model, rows, expected):
     assert set(scores.by_source) == {"even", "odd"}
     for number, name in enumerate(names[:2]):
         of_it = [(loss, rank) for sequence, _, loss, rank in expected if sequence % 2 == number]
-        loss, accuracy, n_labelled = scores.by_source[name]
-        assert n_labelled == len(of_it)
-        assert loss == pytest.approx(np.mean([loss for loss, _ in of_it]), abs=1e-4)
-        assert accuracy == pytest.approx(np.mean([rank == 0 for _, rank in of_it]), abs=1e-9)
+        found = scores.by_source[name]
+        assert found["n_labelled"] == len(of_it)
+        assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in of_it]), abs=1e-4)
+        assert found["accuracy"] == pytest.approx(np.mean([rank == 0 for _, rank in of_it]), abs=1e-9)
+        assert found["top10"] == pytest.approx(np.mean([rank < 10 for _, rank in of_it]), abs=1e-9)
     assert len(scores.line(names)) == len(evaluation_columns(names)) - 2
-    assert scores.line(names)[-2:] == ("", "")
+    assert scores.line(names)[-5:] == ("",) * 5
+    assert scores.line(names)[6:11] == tuple(scores.by_source["even"][name] for name in FIGURES)
     assert len(scores.line(names[:1])) == len(evaluation_columns(())) - 2
 
 

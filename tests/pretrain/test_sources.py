@@ -155,3 +155,19 @@ def test_planted_sources_are_named_on_the_command_line_and_in_files(rows, tmp_pa
         data.write_text(json.dumps({"sources": [{**entry, **wrong}]}), encoding="utf8")
         with pytest.raises(ValueError, match=code):
             read_data_file(data)
+
+
+def test_names_that_were_given_are_told_from_names_of_files(tmp_path):
+    (tmp_path / "ward.jsonl").write_text('{"text": "x"}\n', encoding="utf8")
+    place = str(tmp_path / "ward.jsonl")
+    assert [parse_source(text).is_named for text in (place, f"{place}:2", f"ward={place}")] == [
+        False,
+        False,
+        True,
+    ]
+    data = tmp_path / "data.yml"
+    data.write_text("sources:\n  - {name: ward, paths: [ward.jsonl]}\n", encoding="utf8")
+    assert read_data_file(data)[0].is_named
+    data.write_text("sources:\n  - {name: ward, paths: [ward.jsonl], is_named: false}\n", encoding="utf8")
+    with pytest.raises(ValueError, match=r"BC739.*is_named"):
+        read_data_file(data)
