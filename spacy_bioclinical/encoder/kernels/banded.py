@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ..layout import Layout
+from .dropped import DroppedAttention
 
 # Queries that a global layer handles at once when attention dropout rules out the fused kernels.
 _DROPOUT_ROWS = 256
@@ -49,11 +50,13 @@ def attend_run(
 
 def _attend_with_dropout(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
     """Attend block by block, recomputing each block in backward, since no fused kernel drops weights on CPU."""
+    blocks = q.split(_DROPOUT_ROWS, dim=2)
+    if q.device.type == "cpu":
+        return torch.cat([DroppedAttention.apply(block, k, v, dropout) for block in blocks], dim=2)  # type: ignore[no-untyped-call]
 
     def attend_block(block: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(block, k, v, dropout_p=dropout)
 
-    blocks = q.split(_DROPOUT_ROWS, dim=2)
     return torch.cat([checkpoint(attend_block, block, k, v, use_reentrant=False) for block in blocks], dim=2)
 
 
