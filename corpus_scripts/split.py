@@ -11,21 +11,18 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
-from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from corpus_scripts.cli import quiet_errors, show
 from corpus_scripts.convert_options import SHARD, Shard
-from corpus_scripts.counts import Counts
-from corpus_scripts.docbin import Collector, make_report
 from corpus_scripts.from_docbin import read_docs
+from corpus_scripts.part_writer import PartWriter
 from corpus_scripts.report import describe_sources
 from corpus_scripts.sharding import Converted, ShardOptions
-from corpus_scripts.sharding.work import Work
 from corpus_scripts.to_docbin import record_id
 from spacy_bioclinical.errors import Errors
 
@@ -54,7 +51,7 @@ def split(
     groups: dict[str, list[int]] = {}
     for index, item in enumerate(items):
         groups.setdefault(key(item), []).append(index)
-    ranked = sorted(groups, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    ranked = sorted(groups, key=lambda name: rank(name, seed))
     chosen: dict[str, list[int]] = {rest: []}
     position = 0
     for part, fraction in fractions.items():
@@ -73,6 +70,11 @@ def split(
         shares = {name: fractions.get(name, 0) for name in ("dev", "test")}
         raise ValueError(Errors.BC616.format(total=len(items), groups=len(groups), why=why, **shares))
     return {part: [items[index] for index in sorted(indices)] for part, indices in chosen.items()}
+
+
+def rank(name: str, seed: int) -> bytes:
+    """Where a name stands among others: by a checksum, so that no other name and no order of files matters."""
+    return hashlib.sha256(f"{seed}\0{name}".encode()).digest()
 
 
 def split_file(
@@ -103,7 +105,7 @@ def split_file(
     parts = split(range(len(keys)), keys.__getitem__, fractions=fractions, rest="train", seed=seed)
     part_of = {number: name for name, numbers in parts.items() for number in numbers}
     names: list[str] = [name for name in ("train", "dev", "test") if name in parts]
-    writers = {name: _PartWriter(output / f"{name}.spacy", name, characters) for name in names}
+    writers = {name: PartWriter(output / f"{name}.spacy", name, characters) for name in names}
     try:
         for number, doc in enumerate(
             tqdm(read_docs(path, Vocab()), total=len(keys), unit="doc", disable=None)
@@ -116,43 +118,6 @@ def split_file(
         for writer in writers.values():
             writer.discard()
         raise
-
-
-class _PartWriter:
-    """Collects the Docs of one part, whatever annotation they have, and packs a shard when it is full."""
-
-    def __init__(self, path: Path, name: str, characters: int) -> None:
-        self._path = path
-        self._name = name
-        self._limit = characters
-        self._work = Work(path, {})
-        self._total = Counts()
-        self._number = 0
-        self._shard = self._new_shard()
-
-    def add(self, doc: Doc) -> None:
-        self._shard.add(doc)
-        if self._shard.counts.characters >= self._limit:
-            self._pack()
-
-    def finish(self, **facts: Any) -> Converted:
-        if self._shard.counts.lengths:
-            self._pack()
-        sha256 = self._work.close()
-        report = make_report(self._name, self._total, sha256, shards=len(self._work.names), **facts)
-        return Converted(self._path, self._work, report)
-
-    def discard(self) -> None:
-        self._work.discard()
-
-    def _new_shard(self) -> Collector:
-        return Collector(self._name, DocBin(store_user_data=True))
-
-    def _pack(self) -> None:
-        self._number += 1
-        self._work.add(self._number, "", self._shard.data(), self._shard.counts)
-        self._total.merge(self._shard.counts)
-        self._shard = self._new_shard()
 
 
 def _key(number: int, name: str, pattern: re.Pattern[str] | None) -> str:

@@ -507,6 +507,22 @@ class Errors(metaclass=_WithCode):
     BC473 = (
         "There are no scores for a model card: give one file that `evaluate --output` wrote, not {n_files}."
     )
+    # BC476 … BC479: the card in a package
+    BC476 = "{path} is nothing for {option}, which takes what `{command}` wrote: {why}. Write it again, or leave {option} out."
+    BC477 = (
+        "The scores in {path} are not of the pipeline in {model}: they are of one with {what}. Score this one: "
+        "python -m spacy bioclinical evaluate {model} DATA --output {path}"
+    )
+    # BC480 … BC483: the tokenizer
+    BC480 = (
+        "[initialize.tokenizer]: split_words is {given}, but must be the number of documents from which on a word is "
+        "split where mentions begin or end within it, or 0 to split none. Correct it in the config."
+    )
+    # BC484 … BC487: trackers of a training
+    BC484 = (
+        "{name}, which the logger of the training wants, did not start: {error}: {why} Put that right, or leave {name} out "
+        "of [training.logger]."
+    )
     # BC530 … BC539: benchmark
     BC530 = "{option} is {given}, but must be {wanted}. `python -m spacy bioclinical benchmark --help` tells the options."
     BC531 = (
@@ -679,6 +695,16 @@ class Errors(metaclass=_WithCode):
         "{path} exists and was not written by this command: it may be the real corpus. Nothing was written; "
         "give --output a folder of its own."
     )
+    BC672 = (
+        "{given} of --documents and --words were given, but exactly one says how long the joined documents are. Give "
+        "--words 2600 (joined until the next would pass that many), or --documents 5 (that many in each)."
+    )
+    BC673 = (
+        "{path}: some documents have {what}, others (such as '{record}') have none, and a joined document cannot tell "
+        "who was looked at. Nothing was written; join the two kinds separately."
+    )
+    BC674 = "Cannot join {source} into {output}: {why}. Nothing was written."
+    BC675 = "{path} holds no document to join. Nothing was written; check the path."
     BC645 = (
         "{path}, line {line}: {why}. This is not the markup of an i2b2 release: restore the file as it was published, "
         "or correct that line."

@@ -126,6 +126,10 @@ class Converted:
         self.report = report
         self._work = work
 
+    def discard(self) -> None:
+        """Give up instead of ``commit``: nothing stays."""
+        self._work.discard()
+
     def commit(self) -> None:
         """Move the output into place: ``path`` is a file if there is one shard, else a folder of them."""
         path, old, names = self.path, self.path.with_name(f".{self.path.name}.old"), self._work.names

@@ -145,6 +145,8 @@ def study(
     limit = context_of(interpolated(base.config), Path(base.source))
     lengths = context_study.count_pieces(base.parts, Path(base.source))
     conditions, left_out = context_study.conditions_of(windows, meanings, limit, lengths)
+    if suite.recipes[0].calibrate:
+        conditions = [replace(each, recipe=replace(each.recipe, calibrate=True)) for each in conditions]
     wider = context_study.study_suite(suite, conditions)
     if left_out:
         sizes = ", ".join(f"{size:,}" for size in left_out)

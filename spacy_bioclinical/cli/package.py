@@ -2,7 +2,8 @@
 
 spaCy writes the package and pins the plugin by itself, but never torch and transformers; their ranges are
 taken from the plugin's own metadata, so that they are written down once (setup.cfg). The wheel is built in
-this environment, offline. Beside it lies what the pipeline says about some documents, for `install-check`.
+this environment, offline. Its README.md says where the pipeline comes from and how good it is (`package_card.py`);
+beside it lies what the pipeline says about some documents, for `install-check`.
 """
 
 import json
@@ -32,10 +33,17 @@ def package_cli(
     version: str = typer.Option("0.1.0", "--version", "-v", help="Version of the pipeline"),
     sample: Path = typer.Option(..., "--sample", help="A .spacy file to record outputs on", exists=True),
     limit: int = typer.Option(8, "--limit", min=1, help="How many of its documents"),
+    metrics: Path | None = typer.Option(
+        None, "--metrics", help="Scores for the README.md, of evaluate --output", exists=True, dir_okay=False
+    ),
+    speed: Path | None = typer.Option(
+        None, "--speed", help="Words per second for it, of speed --output", exists=True, dir_okay=False
+    ),
 ) -> None:
     """Build a wheel of a pipeline and record its output on some documents."""
     try:
-        wheel = build_pipeline_wheel(model, output, name=name, version=version)
+        measured = {"metrics": metrics, "speed": speed}
+        wheel = build_pipeline_wheel(model, output, name=name, version=version, **measured)
         record = ["-m", "spacy", "bioclinical", "outputs", str(model), str(sample)]
         record += ["--output", str(outputs_path(wheel)), "--limit", str(limit)]
         run_python(record, environment=device_environment(-1))
@@ -44,24 +52,38 @@ def package_cli(
     msg.good(f"Built {wheel}")
 
 
-def build_pipeline_wheel(model: Path, output: Path, *, name: str, version: str) -> Path:
+def build_pipeline_wheel(
+    model: Path,
+    output: Path,
+    *,
+    name: str,
+    version: str,
+    metrics: Path | None = None,
+    speed: Path | None = None,
+) -> Path:
     """Package a pipeline with spaCy and build its wheel in the present environment.
 
     model (Path): Folder of a trained pipeline.
     output (Path): Folder for the wheel, made if needed; a wheel of the same name is replaced.
     name (str): Name without the language.
     version (str): Version of the pipeline.
+    metrics (Path | None), speed (Path | None): What `evaluate` and `speed` wrote, for the README.md in the wheel.
     RETURNS (Path): The wheel.
-    RAISES (ValueError): BC512 if a step fails, BC516 if the plugin is not installed.
+    RAISES (ValueError): BC476, BC477 if those are something else or of another pipeline, BC512 if a step fails,
+        BC516 if the plugin is not installed.
     """
+    from spacy_bioclinical.cli.package_card import packaged_readme
+
     meta = json.loads((model / "meta.json").read_text(encoding="utf8"))
     ranges = plugin_requirements()
     own = [r for r in meta.get("requirements", []) if requirement_name(r) not in REQUIRED]
     meta["requirements"] = [*own, *(ranges[required] for required in REQUIRED)]
+    readme = packaged_readme(model, name=name, version=version, metrics=metrics, speed=speed)
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "model"
         shutil.copytree(model, copy)
         (copy / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf8")
+        (copy / "README.md").write_text(readme, encoding="utf8")
         forget_words(copy)
         package = Path(temporary) / "package"
         package.mkdir()

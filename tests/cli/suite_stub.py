@@ -1,6 +1,7 @@
 """A suite without training: configs of a few lines, and children that write at once what real ones write in hours."""
 
 import json
+import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -118,7 +119,7 @@ class StubRunner:
                 with log.open("a") as file:
                     file.write(f"Traceback:\n  in a file\n{self.message}\n")
                 return 1
-            train(words, option) if words[0] == "train" else evaluate(words, option)
+            {"train": train, "calibrate": calibrate, "evaluate": evaluate}[words[0]](words, option)
             return 0
         finally:
             with self._lock:
@@ -139,9 +140,19 @@ def train(words, option):
     )
 
 
+def calibrate(words, option):
+    assert Path(words[2]).name == "dev.spacy"
+    shutil.copytree(words[1], option["--output"], dirs_exist_ok=True)
+    (Path(option["--output"]) / "calibrated").touch()
+    found = {"factory": "bioclinical_ner", "n": 9, "temperature": 1.25, "line": None, "thresholds": None}
+    told = {"calibration": {"signature": {}, "components": {"ner": {**found, "before": {}, "after": {}}}}}
+    Path(option["--report"]).write_text(json.dumps(told))
+
+
 def evaluate(words, option):
     config = Config().from_disk(Path(words[1]) / "config.cfg")
     score = score_for(config, Path(words[2]).name)
+    score = round(score + 0.03125 * (Path(words[1]) / "calibrated").is_file(), 6)
     Path(option["--output"]).write_text(json.dumps(report(score)))
     records = [
         DocumentPrediction("0", 20, 4, 6, 6, Mentions((Mention(0, 4, "DRUG"),), (Mention(0, 4, "DRUG"),)))

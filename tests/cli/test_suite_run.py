@@ -1,4 +1,4 @@
-"""The whole runner once, with real children: compose, train two steps, score, write the row. About twenty seconds."""
+"""The whole runner once, with real children: compose, train two steps, calibrate, score, write the row. 30 seconds."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from spacy.tokens import DocBin
 from spacy_bioclinical.cli.suite.command import go
 from spacy_bioclinical.cli.suite.plan import EncoderChoice, Suite, Task, choose
 from spacy_bioclinical.cli.suite.results import Results
-from spacy_bioclinical.training.predictions import read_predictions
+from spacy_bioclinical.training.predictions import read_header, read_predictions
 from tests.conftest import NOTES
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_one_real_cell_end_to_end(encoder_folder, tmp_path, monkeypatch, capsys)
         "notes", ("configs/base.cfg", "configs/head/ner_bio.cfg"), {"paths.corpus": str(tmp_path / "corpus")}
     )
     suite = Suite(tasks=(task,), encoders=(EncoderChoice("small", str(encoder_folder)),), seeds=(7,))
-    suite = choose(suite, settings=SETTINGS)
+    suite = choose(suite, settings=SETTINGS, calibrate=True)
     where = {"output": tmp_path / "suite.json", "folder": tmp_path / "training"}
     assert go(suite, jobs=1, keep="none", progress=False, **where) == (0, 1)
     (row,) = Results(tmp_path / "suite.json").rows()
@@ -51,6 +51,9 @@ def test_one_real_cell_end_to_end(encoder_folder, tmp_path, monkeypatch, capsys)
     assert row["best"]["step"] in (1, 2)
     assert row["documents"] == 4
     assert 0 <= row["score"] <= 1
+    assert row["calibrated"]
+    assert row["recipe"]["name"] == "default+calibrated"
+    assert row["calibration"]["ner"]["n"] > 0
     assert row["minutes"] > 0
     assert row["machine"]["threads"] >= 1
     folder = Path(row["files"]["folder"])
@@ -59,6 +62,8 @@ def test_one_real_cell_end_to_end(encoder_folder, tmp_path, monkeypatch, capsys)
     report = json.loads((folder / row["files"]["report"]).read_text())
     assert report["entities"]["seqeval"]["f"] == row["score"]
     assert report["signature"]["seed"] == 7
+    settings = read_header(folder / row["files"]["predictions"])["components"]["ner"]["settings"]
+    assert settings["temperature"] == row["calibration"]["ner"]["temperature"] != 1.0, "the copy was scored"
     assert report["signature"]["data"]["sha256"] == row["data"]["test"]
     assert not list(folder.glob("model-*"))
     written = "".join(

@@ -9,7 +9,9 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from corpus_scripts.corpora import find_corpus, read_corpus
-from corpus_scripts.to_docbin import convert_records
+from corpus_scripts.from_docbin import read_docs
+from corpus_scripts.join import Length, join_file
+from corpus_scripts.to_docbin import convert_records, write_docbin
 from corpus_scripts.tokenizer import make_tokenizer
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
@@ -70,3 +72,32 @@ def test_real_social_history_keeps_every_mention():
             lines += len(wanted)
             kept += len(doc.spans["gold"])
     assert (lines, kept) == (2671 + 765, 2671 + 765)
+
+
+@pytest.mark.skipif(
+    not (CORPORA / "mtsamples").is_dir(), reason="MTSamples is not among the real corpora here"
+)
+def test_real_notes_are_joined_without_a_loss(tmp_path):
+    records = {
+        record.id: record
+        for part in read_corpus(find_corpus("mtsamples"), CORPORA / "mtsamples", seed=0)
+        if part.name == "dev"
+        for record in part.records
+    }
+    write_docbin(records.values(), tmp_path / "dev.spacy")
+    part = join_file(tmp_path / "dev.spacy", tmp_path / "long.spacy", length=Length(words=2600), seed=0)
+    part.commit()
+    seen = []
+    for doc in read_docs(tmp_path / "long.spacy", Vocab()):
+        sources = doc.user_data["meta"]["joined"]
+        seen += [source["id"] for source in sources]
+        assert doc.text == "\n\n".join(records[source["id"]].text for source in sources)
+        for source in sources:
+            assert doc.text[source["start"] : source["end"]] == records[source["id"]].text
+        positive = {
+            label for source in sources for label, value in records[source["id"]].labels.items() if value
+        }
+        assert {label for label, value in doc.cats.items() if value} == positive
+        assert len(sources) == 1 or sum(not token.text.isspace() for token in doc) <= 2600
+    assert sorted(seen) == sorted(records)
+    assert part.report.documents < len(records) / 3

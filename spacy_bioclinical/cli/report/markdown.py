@@ -12,7 +12,7 @@ from spacy_bioclinical.cli.report.parts import Section, Table
 from spacy_bioclinical.cli.report.signatures import signature_section
 from spacy_bioclinical.errors import Errors
 
-SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<!\w)_|_(?!\w))")
+SPECIAL = re.compile(r"([\\`*\[\]<>|#~]|&(?=#?\w+;)|(?<!\w)_|_(?!\w))")
 
 
 def render_markdown(title: str, sections: Sequence[Section], *, level: int = 1) -> str:

@@ -78,13 +78,15 @@ def suite_lines(data: dict[str, Any], published: Published) -> list[dict[str, An
             (row.get("data") or {}).get("test"),
         )
         how = (row.get("beyond"), row.get("cut"), row.get("parameter"), row.get("value"), row.get("version"))
-        together.setdefault((names, tuple(map(str, (*same, *how)))), []).append(row)
+        calibrated = bool(row.get("calibrated"))  # rows of older files do not say
+        together.setdefault((names, tuple(map(str, (*same, *how, calibrated)))), []).append(row)
     visible = [names for names, _ in together]
     lines = []
     for (names, same), rows in together.items():
         task, encoder, recipe = names
         if visible.count(names) > 1:
-            recipe = f"{recipe} ({same[1][:6]}, data {same[2][:6]})"
+            told = ", calibrated" if rows[0].get("calibrated") else ""
+            recipe = f"{recipe} ({same[1][:6]}, data {same[2][:6]}{told})"
         rows = sorted(rows, key=lambda row: row["seed"])
         labels = [None, *sorted(key.split(":", 1)[1] for key in published if key.startswith(f"{task}:"))]
         for label in labels:

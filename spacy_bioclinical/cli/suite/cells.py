@@ -34,6 +34,12 @@ from spacy_bioclinical.errors import Errors
 
 ENTITY_FACTORIES = {"bioclinical_ner", "ner", "beam_ner"}
 SPAN_FACTORIES = {"bioclinical_spans", "spancat", "spancat_singlelabel"}
+CALIBRATED_FACTORIES = (
+    "bioclinical_ner",
+    "bioclinical_spans",
+    "bioclinical_textcat",
+    "bioclinical_textcat_multilabel",
+)
 SHORT = 12  # digits of a signature in names of folders and in tables
 
 
@@ -48,6 +54,7 @@ class Cell:
     source (str): the encoder's folder or name; weights (str): SHA-256 of its files.
     overlays, settings: what the config was composed of; config_hash (str): of all it says.
     cut (int | None), beyond (str): see `plan.Recipe`; cut is a number here.
+    calibrated (bool): whether a copy calibrated on dev is scored; never so in a sweep.
     parameter, value: what a sweep set, None without one.
     steps (str): how long it trains, in words.
     training (str): signature of the training; signature (str): of training and scoring.
@@ -69,6 +76,7 @@ class Cell:
     kind: str = "run"
     cut: int | None = None
     beyond: str = "read"
+    calibrated: bool = False
     parameter: str | None = None
     value: float | None = None
     steps: str = ""
@@ -131,8 +139,8 @@ class Planner:
 
         sweep, value: a setting chosen by a sweep, or tried by it (kind "sweep").
         RETURNS (Cell): signed.
-        RAISES (ValueError): BC459 if a part of the corpus is missing, BC456 for a cut of span groups, and what
-            `compose` and `fetch` raise.
+        RAISES (ValueError): BC459 if a part of the corpus is missing, BC456 if no head can be calibrated and that is
+            asked for, and what `compose` and `fetch` raise.
         """
         settings = settings_for(suite, task, encoder, recipe)
         if sweep is not None and value is not None:
@@ -155,14 +163,15 @@ class Planner:
         if cut == "context":
             cut = context_of(plain, folder)
         factories = {block.get("factory") for block in plain["components"].values()}
-        if cut is not None and factories & SPAN_FACTORIES:
-            given = f"{task.name}, a task with span groups"
-            wanted = "a task of entities or classes, for cut documents hold no span groups"
-            raise ValueError(Errors.BC456.format(what="a cut corpus", given=given, wanted=wanted))
+        if recipe.calibrate and not factories & set(CALIBRATED_FACTORIES):
+            given = f"asked for, for the heads of {task.name} ({', '.join(sorted(map(str, factories)))})"
+            wanted = f"left out, or have one of {', '.join(CALIBRATED_FACTORIES)} to work on"
+            raise ValueError(Errors.BC456.format(what="calibration", given=given, wanted=wanted))
+        calibrated = recipe.calibrate and kind == "run"
         cell = Cell(
             task=task.name,
             encoder=encoder.name,
-            recipe=recipe.name,
+            recipe=recipe.label if calibrated else recipe.name,
             seed=seed,
             metric=task.metric or metric_of(factories),
             config=text,
@@ -176,6 +185,7 @@ class Planner:
             kind=kind,
             cut=cut if isinstance(cut, int) else None,
             beyond=recipe.beyond,
+            calibrated=calibrated,
             parameter=sweep.name if sweep is not None and value is not None else None,
             value=value,
             steps=steps_of(plain["training"]),
@@ -200,6 +210,8 @@ def sign(cell: Cell) -> Cell:
     ]
     training = digest(decides_training)
     decides_scores = [training, cell.kind, cell.data[cell.part], cell.beyond, cell.metric]
+    if cell.calibrated:
+        decides_scores.append("calibrated")
     return replace(cell, training=training, signature=digest(decides_scores))
 
 
@@ -211,6 +223,12 @@ def groups(suite: Suite) -> list[tuple[Task, EncoderChoice, Recipe]]:
         for encoder in suite.encoders
         for recipe in suite.recipes
     ]
+
+
+def group_names(group: tuple[Task, EncoderChoice, Recipe]) -> tuple[str, str, str]:
+    """RETURNS (tuple[str, str, str]): task, encoder and recipe as rows and tables call them."""
+    task, encoder, recipe = group
+    return task.name, encoder.name, recipe.label
 
 
 def data_hash(path: Path) -> str:

@@ -51,6 +51,12 @@ def evaluate_suite_cli(
         help="Words beyond the encoder's context: read (in windows), miss (documents cut, what is lost counts as "
         "missed), leave-out (cut and not scored, as published)",
     ),
+    calibrate: bool = typer.Option(
+        False,
+        "--calibrate",
+        help="Calibrate each trained pipeline on dev (as `calibrate` does) and score the copy on test; trainings stay, "
+        "but one whose model was not kept is trained again",
+    ),
     jobs: int = typer.Option(0, "--jobs", "-j", min=0, help="Cells at once; 0: as many as the machine takes"),
     gpu_ids: str | None = typer.Option(None, "--gpu-ids", help="GPUs to deal out, 0,1; none: the CPU"),
     output: Path = typer.Option(
@@ -88,6 +94,7 @@ def evaluate_suite_cli(
             beyond=beyond,
             published_seed=published,
             metric=metric,
+            calibrate=calibrate,
         )
         found = None
         if sweep is not None:
@@ -200,29 +207,35 @@ def go(
 def show_plan(suite: Any, planner: Any, planned: Any, results: Any, folder: Path, sweep: Any) -> None:
     """Print the cells: what is done, what goes on, what would be trained; and the trials of a sweep."""
     from spacy_bioclinical.cli.suite import table
-    from spacy_bioclinical.cli.suite.cells import groups
+    from spacy_bioclinical.cli.suite.cells import group_names, groups
     from spacy_bioclinical.cli.suite.run_cell import cell_folder, report_file
 
     cells = list(planned.cells)
     if sweep is not None:
         good = {(cell.task, cell.encoder, cell.recipe) for cell in cells}
         for group in groups(suite):
-            if tuple(part.name for part in group) in good:
+            if group_names(group) in good:
                 cells += [
                     planner.cell(suite, *group, suite.seeds[0], sweep=sweep, value=value, kind="sweep")
                     for value in sweep.values
                 ]
-    state = {}
+    state: dict[str, str] = {}
+    shared: set[str] = set()  # trainings whose model will be there by then, for a cell above
     for cell in cells:
         place = cell_folder(folder, cell)
         if results.row(cell.signature) is not None:
             state[cell.signature] = "done"
         elif report_file(place, cell).is_file():
             state[cell.signature] = "to be written down"
+        elif cell.training in shared:
+            state.setdefault(cell.signature, "to be scored")
         elif (place / "train.json").is_file():
-            state[cell.signature] = "to be scored"
+            is_kept = (place / "model-best").is_dir()
+            state[cell.signature] = "to be scored" if is_kept else "to be trained again"
         else:
             state[cell.signature] = "goes on" if place.is_dir() else "to be trained"
+        if state[cell.signature] not in ("done", "to be written down"):
+            shared.add(cell.training)
     msg.table(table.cell_rows(cells, state), header=table.CELL_HEADER, divider=True, max_col=60)
     counts = {word: sum(each == word for each in state.values()) for word in dict.fromkeys(state.values())}
     print(", ".join(f"{count} {word}" for word, count in counts.items()))

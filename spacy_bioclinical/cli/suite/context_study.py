@@ -145,16 +145,16 @@ def compare(
     """
     from spacy_bioclinical.training.intervals import LEVEL, bootstrap, percentile_interval
 
-    reference = rows.get(conditions[0].recipe.name, {})
+    reference = rows.get(conditions[0].recipe.label, {})
     found = []
     loaded: dict[str, Any] = {}
     for condition in conditions:
-        mine = rows.get(condition.recipe.name, {})
+        mine = rows.get(condition.recipe.label, {})
         scores = [row["score"] for row in mine.values()]
         entry: dict[str, Any] = {
             "meaning": condition.meaning,
             "pieces": condition.pieces,
-            "recipe": condition.recipe.name,
+            "recipe": condition.recipe.label,
             "cut": condition.recipe.cut,
             "window": condition.recipe.settings[CONTEXT],
             "overlap": condition.recipe.settings[OVERLAP],

@@ -1,11 +1,12 @@
 """Documents that end after so many pieces, as an encoder with a short context saw them; what they lose stays counted.
 
 The pipelines of this project read long documents whole. To know what that is worth, and to reproduce what was
-published, the corpus itself is cut. Gold mentions beyond the cut are gone from the cut corpus; `restore_gold` puts them
-back into the prediction file, where they are misses.
+published, the corpus itself is cut. Gold mentions that do not end before the cut are gone from the cut corpus;
+`restore_gold` puts them back into the prediction file, where they are misses: entities and groups of spans alike.
 """
 
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ def restore_gold(predictions: Path, corpus: Path) -> dict[str, Any]:
 
     predictions (Path): of the cut documents, written again in place.
     corpus (Path): the whole documents, in the same order.
-    RETURNS (dict): "details", as `evaluate` has them, of the restored file; "gold", mentions in all; "beyond", those
-        that the cut documents do not hold; and, of entities by exact characters, "p", "r" and "f".
+    RETURNS (dict): "details", as `evaluate` has them, of the restored file; "gold", entities in all; "beyond", those
+        that the cut documents do not hold; and, of entities by exact characters, "p", "r" and "f". "spans": the same
+        five of each key, where the file has any.
     """
     import spacy
 
@@ -58,25 +60,48 @@ def restore_gold(predictions: Path, corpus: Path) -> dict[str, Any]:
         read_predictions,
         write_predictions,
     )
+    from spacy_bioclinical.training.recording import GOLD_SPANS
     from spacy_bioclinical.training.shards import iter_docs
 
     header = read_header(predictions)
     records = read_predictions(predictions)
     whole = [doc for doc in iter_docs(corpus, spacy.blank("en").vocab) if len(doc)]
+    gold_keys = {
+        (each.get("settings") or {}).get("spans_key"): each["gold_key"]
+        for each in header["components"].values()
+        if "gold_key" in each
+    }
+    counts: dict[str, list[int]] = {"entities": [0, 0]}
+
+    def filled(name: str, mentions: Mentions, spans: Iterable[Any], n_pieces: int) -> Mentions:
+        known = {(each.start, each.end, each.label): each for each in mentions.gold}
+        keys = sorted({(span.start_char, span.end_char, span.label_) for span in spans})
+        count = counts.setdefault(name, [0, 0])
+        count[0] += len(keys)
+        count[1] += len(set(keys) - known.keys())
+        # where a mention begins is not counted beyond the cut: it is at least where the cut document ends
+        return Mentions(
+            tuple(known.get(key) or Mention(*key, piece=n_pieces) for key in keys), mentions.predicted
+        )
+
     restored = []
-    n_known = n_gold = 0
     for record, doc in zip(records, whole, strict=True):
         if record.entities is not None:
-            known = {(each.start, each.end, each.label): each for each in record.entities.gold}
-            keys = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
-            # where a mention begins is not counted beyond the cut: it is at least where the cut document ends
-            gold = tuple(known.get(key) or Mention(*key, piece=record.pieces) for key in keys)
-            n_known += len(known.keys() & set(keys))
-            n_gold += len(keys)
-            record = replace(record, entities=Mentions(gold, record.entities.predicted))
-        restored.append(record)
+            found = filled("entities", record.entities, doc.ents, record.pieces)
+            record = replace(record, entities=found)
+        groups = {}
+        for key, mentions in record.spans.items():
+            # the group that `evaluate` has judged by; the cut document has the same groups
+            wanted = next(name for name in (gold_keys.get(key, key), key, GOLD_SPANS) if name in doc.spans)
+            groups[key] = filled(f"spans.{key}", mentions, doc.spans[wanted], record.pieces)
+        restored.append(replace(record, spans=groups))
     write_predictions(predictions, restored, signature=header["signature"], components=header["components"])
     details = describe_records(restored)
-    found = {"details": details, "gold": n_gold, "beyond": n_gold - n_known}
-    values = {key: details["headline"].get(f"entities.{key}") for key in "prf"}
-    return found | {key: each["value"] for key, each in values.items() if each is not None}
+
+    def told(name: str) -> dict[str, Any]:
+        values = {key: details["headline"].get(f"{name}.{key}") for key in "prf"}
+        scores = {key: each["value"] for key, each in values.items() if each is not None}
+        return {"gold": counts[name][0], "beyond": counts[name][1], **scores}
+
+    spans = {name.removeprefix("spans."): told(name) for name in counts if name != "entities"}
+    return {"details": details, **told("entities")} | ({"spans": spans} if spans else {})

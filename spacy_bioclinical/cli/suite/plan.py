@@ -30,7 +30,7 @@ PROTOCOL_KEYS = {
     },
     "task": {"overlays", "settings", "by_size", "metric", "test"},
     "encoder": {"source", "size", "overlays", "settings"},
-    "recipe": {"overlays", "settings", "cut", "beyond"},
+    "recipe": {"overlays", "settings", "cut", "beyond", "calibrate"},
     "sweep": {"key", "values", "low", "high", "trials"},
 }
 
@@ -74,6 +74,8 @@ class Recipe:
     cut (int | str | None): documents end after so many pieces, "context": after the encoder's context.
     beyond (str): "read": documents are read whole, in windows; "miss": they are cut, and gold mentions beyond the
         cut count as misses; "leave-out": they are cut, and what is beyond is not scored, as published.
+    calibrate (bool): what is scored on test is a copy of the pipeline that was calibrated on dev; the training is the
+        same. Trials of a sweep are scored on dev, so they are not calibrated.
     """
 
     name: str
@@ -81,6 +83,13 @@ class Recipe:
     settings: dict[str, Any] = field(default_factory=dict)
     cut: int | str | None = None
     beyond: str = "read"
+    calibrate: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name in rows and tables, which tells whether pipelines were calibrated."""
+        is_told = not self.calibrate or re.search(r"\bcalibrated\b", self.name)
+        return self.name if is_told else f"{self.name}+calibrated"
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,7 @@ def choose(
     beyond: str | None = None,
     published_seed: bool = False,
     metric: str | None = None,
+    calibrate: bool = False,
 ) -> Suite:
     """Let options choose among what a suite names, and add to it.
 
@@ -175,7 +185,7 @@ def choose(
     recipes (list[str]): names of the suite. None: all of them.
     seeds (str): "42-46" or "1,2,5". overlays (list[str]): laid over every recipe. settings (dict): dotted keys.
     beyond (str): one of BEYOND, for every recipe. published_seed (bool): data order and dropout alike in all runs.
-    metric (str): headline score of every task.
+    metric (str): headline score of every task. calibrate (bool): on dev before scoring, in every recipe.
     RETURNS (Suite): with at least one task, encoder and seed.
     RAISES (ValueError): BC456.
     """
@@ -201,13 +211,19 @@ def choose(
         cut = None if beyond == "read" else "context"
         changed = (_checked(replace(each, cut=cut, beyond=beyond)) for each in suite.recipes)
         suite = replace(suite, recipes=tuple(changed))
+    if calibrate:
+        suite = replace(suite, recipes=tuple(replace(each, calibrate=True) for each in suite.recipes))
     if metric is not None:
         suite = replace(suite, tasks=tuple(replace(task, metric=metric) for task in suite.tasks))
     suite = replace(suite, settings={**suite.settings, **(settings or {})})
-    for what, option in ((suite.tasks, "--tasks"), (suite.encoders, "--encoders")):
-        if not what:
+    named = {
+        "--tasks": [task.name for task in suite.tasks],
+        "--encoders": [encoder.name for encoder in suite.encoders],
+        "--recipes": [recipe.label for recipe in suite.recipes],
+    }
+    for option, names in named.items():
+        if not names:
             raise _bad(option, "not given", "given where no --suite file names any")
-        names = [each.name for each in what]
         if len(set(names)) < len(names):
             raise _bad(
                 option, ", ".join(names), "different names, for rows and folders are told apart by them"
@@ -283,6 +299,8 @@ def _checked(recipe: Recipe) -> Recipe:
         given = f"cut {recipe.cut}, beyond {recipe.beyond}"
         wanted = "cut (pieces, 16 or more, or context) with beyond miss or leave-out, or neither"
         raise _bad(f"the recipe {recipe.name}", given, wanted)
+    if not isinstance(recipe.calibrate, bool):
+        raise _bad(f"calibrate of the recipe {recipe.name}", repr(recipe.calibrate), "true or false")
     return recipe
 
 

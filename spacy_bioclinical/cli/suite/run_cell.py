@@ -21,10 +21,18 @@ from spacy_bioclinical.cli.suite.config_text import with_values
 from spacy_bioclinical.cli.suite.long_documents import cut_parts, restore_gold
 
 KEEP = ("best", "all", "none")
+CALIBRATED = "model-calibrated"  # a copy with all weights: kept by "all" alone
 
 
 class CellError(Exception):
-    """A child failed; the message quotes no document."""
+    """A child failed; the message quotes no document.
+
+    log (Path | None): what the child printed.
+    """
+
+    def __init__(self, message: str, log: Path | None = None) -> None:
+        super().__init__(message)
+        self.log = log
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ class Workplace:
     """Where and with what cells are run.
 
     folder (Path): of all trainings. runner (Runner): runs children. threads (int): of each child.
-    keep (str): "best" keeps model-best, "all" model-last too, "none" no model once it is scored.
+    keep (str): "best" keeps model-best, "all" model-last and the calibrated copy too, "none" no model once it is
+        scored.
     machine (dict), versions (dict): for the rows.
     """
 
@@ -51,8 +60,8 @@ def cell_folder(folder: Path, cell: Cell) -> Path:
 
 
 def report_file(folder: Path, cell: Cell) -> Path:
-    """RETURNS (Path): the report of a training on this part, of these data, with misses counted this way."""
-    counted = "-miss" if cell.beyond == "miss" else ""
+    """RETURNS (Path): the report of a training on this part, of these data, scored in this way."""
+    counted = ("-miss" if cell.beyond == "miss" else "") + ("-calibrated" if cell.calibrated else "")
     return folder / f"{cell.part}{counted}-{cell.data[cell.part][:8]}.json"
 
 
@@ -62,7 +71,7 @@ def predictions_file(report: Path) -> Path:
 
 
 def run_cell(cell: Cell, place: Workplace, gpu_id: int) -> dict[str, Any]:
-    """Train, score, and make the row.
+    """Train, score, and make the row. Where a report is missing and the model was not kept, it is trained again.
 
     cell (Cell): the cell. place (Workplace): where. gpu_id (int): -1 for the CPU.
     RETURNS (dict): the row of suite.json.
@@ -77,35 +86,70 @@ def run_cell(cell: Cell, place: Workplace, gpu_id: int) -> dict[str, Any]:
         write_aside(folder / "config.cfg", config)
     trained, best = folder / "train.json", folder / "model-best"
     report = report_file(folder, cell)
-    predictions = predictions_file(report)
     if not trained.is_file() or not (best.is_dir() or report.is_file()):
         arguments = ["train", str(folder / "config.cfg"), "--output", str(folder), "--report", str(trained)]
         _child(place, arguments, folder / "train.log", gpu_id)
     if not report.is_file():
-        part = parts[cell.part]
-        aside = report.with_name(f".{report.stem}.scoring.json")
-        arguments = [
-            "evaluate",
-            str(best),
-            str(part),
-            "--output",
-            str(aside),
-            "--predictions",
-            str(predictions),
-        ]
-        arguments += ["--train", str(parts["train"])]
-        start = time.perf_counter()
-        _child(place, arguments, folder / "evaluate.log", gpu_id)
-        found = json.loads(aside.read_text(encoding="utf8"))
-        if cell.beyond == "miss":
-            found["beyond"] = restore_gold(predictions, cell.parts[cell.part])
-            found["details"] = found["beyond"].pop("details")
-        found["evaluation_minutes"] = round((time.perf_counter() - start) / 60, 2)
-        write_json(report, found)
-        aside.unlink()
+        calibration = None
+        try:
+            if cell.calibrated:
+                best, calibration = calibrate(folder, parts["dev"], place, gpu_id)
+            score(cell, best, report, parts, place, gpu_id, calibration)
+        finally:
+            if place.keep != "all":
+                shutil.rmtree(folder / CALIBRATED, ignore_errors=True)
     row = make_row(cell, folder, place)
     clean_up(folder, place.keep if cell.kind == "run" else "best" if place.keep == "none" else place.keep)
     return row
+
+
+def calibrate(folder: Path, dev: Path, place: Workplace, gpu_id: int) -> tuple[Path, dict[str, Any]]:
+    """Calibrate a copy of a cell's best model on dev, anew each time: temperatures, and thresholds of largest F1.
+
+    folder (Path): of the cell. dev (Path): as it was trained with. place (Workplace), gpu_id (int): see `run_cell`.
+    RETURNS (tuple): the copy; "components" and "signature" of what was found, see `describe_calibration`.
+    RAISES (CellError): if the child fails, with BC464 if there is nothing to calibrate.
+    """
+    copy, aside = folder / CALIBRATED, folder / ".calibration.json"
+    arguments = ["calibrate", str(folder / "model-best"), str(dev), "--output", str(copy)]
+    arguments += ["--report", str(aside)]
+    _child(place, arguments, folder / "calibrate.log", gpu_id)
+    found = json.loads(aside.read_text(encoding="utf8"))["calibration"]
+    aside.unlink()
+    return copy, found
+
+
+def score(
+    cell: Cell,
+    model: Path,
+    report: Path,
+    parts: dict[str, Path],
+    place: Workplace,
+    gpu_id: int,
+    calibration: dict[str, Any] | None,
+) -> None:
+    """Score a model and write its report, with the prediction file beside it.
+
+    cell (Cell): the cell. model (Path): its best one, or the calibrated copy. report (Path): see `report_file`.
+    parts (dict[str, Path]): train, dev and test, cut or whole. place (Workplace), gpu_id (int): see `run_cell`.
+    calibration (dict | None): of the copy; stands in the report.
+    RAISES (CellError): if the child fails.
+    """
+    predictions = predictions_file(report)
+    aside = report.with_name(f".{report.stem}.scoring.json")
+    arguments = ["evaluate", str(model), str(parts[cell.part]), "--output", str(aside)]
+    arguments += ["--predictions", str(predictions), "--train", str(parts["train"])]
+    start = time.perf_counter()
+    _child(place, arguments, report.with_name("evaluate.log"), gpu_id)
+    found = json.loads(aside.read_text(encoding="utf8"))
+    if cell.beyond == "miss":
+        found["beyond"] = restore_gold(predictions, cell.parts[cell.part])
+        found["details"] = found["beyond"].pop("details")
+    if calibration is not None:
+        found["calibration"] = calibration
+    found["evaluation_minutes"] = round((time.perf_counter() - start) / 60, 2)
+    write_json(report, found)
+    aside.unlink()
 
 
 def make_row(cell: Cell, folder: Path, place: Workplace) -> dict[str, Any]:
@@ -136,6 +180,8 @@ def make_row(cell: Cell, folder: Path, place: Workplace) -> dict[str, Any]:
         "documents": report.get("documents"),
         "beyond": cell.beyond,
         "cut": cell.cut,
+        "calibrated": cell.calibrated,
+        "calibration": found_on_dev(report),
         "data": cell.data,
         "device": training.get("device"),
         "version": place.versions.get("spacy-bioclinical"),
@@ -153,7 +199,8 @@ def make_row(cell: Cell, folder: Path, place: Workplace) -> dict[str, Any]:
 def make_failure(cell: Cell, folder: Path, error: Exception) -> dict[str, Any]:
     """RETURNS (dict): what failed, why in words without note text, and where the log is."""
     why = str(error) if isinstance(error, CellError) or "[BC" in str(error) else type(error).__name__
-    log = next((path for path in (folder / "evaluate.log", folder / "train.log") if path.is_file()), folder)
+    logs = (folder / "evaluate.log", folder / "train.log")
+    log = getattr(error, "log", None) or next((path for path in logs if path.is_file()), folder)
     return {
         **names_of(cell),
         "signature": cell.signature,
@@ -163,6 +210,13 @@ def make_failure(cell: Cell, folder: Path, error: Exception) -> dict[str, Any]:
         "error": why,
         "log": log.as_posix(),
     }
+
+
+def found_on_dev(report: dict[str, Any]) -> dict[str, Any] | None:
+    """RETURNS (dict | None): component → n, temperature, line and thresholds of its calibration; None without one."""
+    components = (report.get("calibration") or {}).get("components")
+    kept = ("n", "temperature", "line", "thresholds")
+    return components and {name: {key: each.get(key) for key in kept} for name, each in components.items()}
 
 
 def names_of(cell: Cell) -> dict[str, Any]:
@@ -210,8 +264,8 @@ def headline(report: dict[str, Any], metric: str) -> float:
 
 def clean_up(folder: Path, keep: str) -> None:
     """Remove models that are not kept: they are the large part of a suite."""
-    names = {"best": ("model-last",), "none": ("model-last", "model-best"), "all": ()}[keep]
-    for name in names:
+    others = ("model-last", CALIBRATED)
+    for name in {"best": others, "none": (*others, "model-best"), "all": ()}[keep]:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
@@ -219,7 +273,7 @@ def _child(place: Workplace, arguments: list[str], log: Path, gpu_id: int) -> No
     words = ["-m", "spacy", "bioclinical", *arguments, "--gpu-id", str(gpu_id)]
     code = place.runner(words, log, environment_for(place.threads))
     if code:
-        raise CellError(error_of(log, code))
+        raise CellError(error_of(log, code), log)
 
 
 def _safe(name: str) -> str:

@@ -1,13 +1,14 @@
 """Runs many cells, several at once: what is done is skipped, what fails is written down and the rest goes on."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
 
-from spacy_bioclinical.cli.suite.cells import Cell, Planner, groups
+from spacy_bioclinical.cli.suite.cells import Cell, Planner, group_names, groups
 from spacy_bioclinical.cli.suite.config_text import digest
 from spacy_bioclinical.cli.suite.plan import EncoderChoice, Recipe, Suite, Sweep, Task
 from spacy_bioclinical.cli.suite.results import Results
@@ -64,11 +65,11 @@ def plan_cells(
 
 def group_failure(group: Group, error: Exception | str) -> dict[str, Any]:
     """RETURNS (dict): what suite.json says of a task, encoder and recipe that could not even be begun."""
-    task, encoder, recipe = group
+    task, encoder, recipe = group_names(group)
     return {
-        "task": task.name,
-        "encoder": {"name": encoder.name},
-        "recipe": {"name": recipe.name},
+        "task": task,
+        "encoder": {"name": encoder},
+        "recipe": {"name": recipe},
         "seed": None,
         "signature": group_signature(group),
         "kind": "plan",
@@ -79,7 +80,7 @@ def group_failure(group: Group, error: Exception | str) -> dict[str, Any]:
 
 def group_signature(group: Group) -> str:
     """RETURNS (str): stands for a group among the failures."""
-    return digest(["plan", *(part.name for part in group)])
+    return digest(["plan", *group_names(group)])
 
 
 def run_cells(
@@ -107,11 +108,15 @@ def run_cells(
     todo = [cell for cell in unique if results.row(cell.signature) is None]
     devices = _Devices(list(gpu_ids))
     locks = {cell.training: threading.Lock() for cell in todo}
+    scorings = Counter(cell.training for cell in todo)
     n_failed = 0
 
     def run(cell: Cell) -> dict[str, Any]:
         with locks[cell.training], devices.one() as gpu_id:
-            return run_cell(cell, place, gpu_id)
+            scorings[cell.training] -= 1
+            # a model that others are still to score is not thrown away
+            is_wanted = place.keep == "none" and scorings[cell.training] > 0
+            return run_cell(cell, replace(place, keep="best") if is_wanted else place, gpu_id)
 
     bar = tqdm(
         total=len(unique),

@@ -59,10 +59,7 @@ class Search:
         optuna = load_optuna()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.sweep, self.make = sweep, make
-        space = [sweep.key, sorted(sweep.values), sweep.low, sweep.high]
-        self.name = "/".join(
-            (base.task, base.encoder, base.recipe, sweep.name, digest([base.signature, space])[:SHORT])
-        )
+        self.name = search_name(base, sweep)
         if sweep.values:
             # every value is put into optuna's queue; its own GridSampler cannot try a failed one again
             sampler = optuna.samplers.RandomSampler(seed=base.seed)
@@ -157,27 +154,31 @@ def search_all(
     run (Callable): runs cells and puts their rows into results. at_most (int): trials of a range at once.
     RETURNS (tuple): number of a group -> the value chosen; all trials; groups without any trial that ended well.
     """
-    searches: dict[int, Search] = {}
+    searches: dict[str, Search] = {}
+    members: dict[int, str] = {}  # number of a group -> its search; with calibration it is the same one
     failures: list[dict[str, Any]] = []
-    trials: dict[int, list[Cell]] = {}
+    trials: list[Cell] = []
     for number, group in enumerate(groups(suite)):
         try:
             base = planner.cell(suite, *group, suite.seeds[0], kind="sweep")
         except PLANNING_ERRORS as error:
             failures.append(group_failure(group, error))
             continue
-        searches[number] = Search(base, _maker(planner, suite, group, sweep), sweep, storage)
-        trials[number] = []
+        members[number] = search_name(base, sweep)
+        if members[number] not in searches:
+            make = _maker(planner, suite, group, sweep)
+            searches[members[number]] = Search(base, make, sweep, storage)
     while True:
-        asked = [(number, cell) for number, search in searches.items() for cell in search.ask(at_most)]
+        asked = [(name, cell) for name, search in searches.items() for cell in search.ask(at_most)]
         if not asked:
             break
         run([cell for _, cell in asked])
-        for number, cell in asked:
-            searches[number].tell(cell, results.row(cell.signature))
-            trials[number].append(cell)
+        for name, cell in asked:
+            searches[name].tell(cell, results.row(cell.signature))
+            trials.append(cell)
     chosen: dict[int, tuple[Sweep, float]] = {}
-    for number, search in searches.items():
+    for number, name in members.items():
+        search = searches[name]
         best = search.best()
         group = groups(suite)[number]
         if best is None:
@@ -201,7 +202,14 @@ def search_all(
                 "sampler": "grid" if sweep.values else "TPE",
             }
         )
-    return chosen, [cell for cells in trials.values() for cell in cells], failures
+    return chosen, trials, failures
+
+
+def search_name(base: Cell, sweep: Sweep) -> str:
+    """RETURNS (str): tells a search from others by its cell without the setting, and by where it looks."""
+    space = [sweep.key, sorted(sweep.values), sweep.low, sweep.high]
+    told = digest([base.signature, space])[:SHORT]
+    return "/".join((base.task, base.encoder, base.recipe, sweep.name, told))
 
 
 def _maker(planner: Planner, suite: Suite, group: Group, sweep: Sweep) -> Callable[[float], Cell]:
