@@ -252,8 +252,13 @@ def _scores(meta: dict[str, Any], facts: PipelineFacts, measured: Measured) -> l
     seed = signature["seed"] if isinstance(signature.get("seed"), int) else "not recorded"
     lines.append(
         f"The report is of a pipeline {model['name']} {model['version']} ({', '.join(model['pipeline'])}), seed "
-        f"{seed}. This one is called so too, but other trainings can be: that the scores are of these very weights "
-        "is the word of who packaged it."
+        f"{seed}, "
+        + (
+            f"with these very weights and settings: SHA-256 {short(model['sha256'])} of the files."
+            if "sha256" in model
+            else "without a checksum of its files: that the scores are of these very weights is the word of who "
+            "packaged it."
+        )
     )
     return lines
 
@@ -269,9 +274,10 @@ def _confidences(meta: dict[str, Any], measured: Measured) -> list[str]:
         f"{line} hold for documents like those they were found on: {signed.get('file')}, {short(signed.get('sha256'))}."
     ]
     if measured.scores:
-        lines.append(
-            "The report does not tell whether it was made before or after the calibration, which changes scores."
-        )
+        if "sha256" not in measured.scores["signature"]["model"]:
+            lines.append(
+                "The report does not tell whether it was made before or after the calibration, which changes scores."
+            )
         if signed.get("sha256") == measured.scores["signature"]["data"]["sha256"]:
             lines.append(
                 "It was calibrated on the very corpus that was scored: both look better than they are."

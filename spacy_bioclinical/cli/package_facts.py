@@ -22,10 +22,11 @@ VERSIONS = ("spacy", "spacy-transformers", "torch", "transformers")
 class PipelineFacts:
     """Of a pipeline's folder, None where nothing tells.
 
-    encoder (str): its name and shape. encoder_sha256 (str): of the weights it began with. context (int): most pieces of
-    a window, special ones included. overlap (int): pieces that windows share. on_overflow (str): "window" or "error".
-    config_sha256 (str): of config.cfg. data (list): part, file name, SHA-256 or None. seed (int). steps (str): how long
-    the config trains at most. versions (dict): of the libraries that are here now.
+    encoder (str): its name and shape. encoder_sha256 (str): of the weights it began with. context (int): most pieces
+    of a window, special ones included. overlap (int): pieces that windows share. on_overflow (str): "window" or
+    "error". config_sha256 (str): of config.cfg. sha256 (str): of all files, see `training/model_hash.py`. data (list):
+    part, file name, SHA-256 or None. seed (int). steps (str): how long the config trains at most. versions (dict): of
+    the libraries that are here now.
     """
 
     encoder: str | None
@@ -34,6 +35,7 @@ class PipelineFacts:
     overlap: int | None
     on_overflow: str | None
     config_sha256: str
+    sha256: str
     data: list[tuple[str, str, str | None]]
     seed: int | None
     steps: str
@@ -49,6 +51,7 @@ def pipeline_facts(model: Path) -> PipelineFacts:
     from spacy.util import load_config
 
     from spacy_bioclinical.cli.suite.config_text import steps_of
+    from spacy_bioclinical.training.model_hash import model_hash
 
     config = load_config(model / "config.cfg", interpolate=True)
     training = config.get("training") or {}
@@ -56,6 +59,7 @@ def pipeline_facts(model: Path) -> PipelineFacts:
     return PipelineFacts(
         **_encoder_facts(model, config),
         config_sha256=hashlib.sha256((model / "config.cfg").read_bytes()).hexdigest(),
+        sha256=model_hash(model),
         data=[(part, last_part(path), _data_hash(path)) for part, path in _corpora(config)],
         seed=seed if isinstance(seed, int) else None,
         steps=f"at most {steps_of(training)}"
@@ -87,7 +91,8 @@ def read_measured(path: Path, option: str, command: str, needed: set[str]) -> di
 def differences(report: dict[str, Any], meta: dict[str, Any], facts: PipelineFacts) -> list[str]:
     """Say in what a report of `evaluate` is of another pipeline, as far as it tells.
 
-    It records name, version, components, seed, and the labels that were predicted: equal ones are no proof.
+    It records name, version, components, seed, the labels that were predicted (equal ones are no proof), and a SHA-256
+    of the pipeline's files if it was loaded from a folder.
 
     report (dict): of `evaluate`. meta (dict): of the trained pipeline. facts (PipelineFacts): of the same.
     RETURNS (list[str]): what differs.
@@ -104,6 +109,8 @@ def differences(report: dict[str, Any], meta: dict[str, Any], facts: PipelineFac
         for key, value in own.items()
         if key in signed and signed[key] != value
     ]
+    if "sha256" in signed and signed["sha256"] != facts.sha256:
+        found.append(f"SHA-256 {signed['sha256'][:12]}, not {facts.sha256[:12]}")
     seed = signature.get("seed")
     if isinstance(seed, int) and facts.seed is not None and seed != facts.seed:
         found.append(f"seed {seed}, not {facts.seed}")

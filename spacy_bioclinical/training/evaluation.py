@@ -23,6 +23,7 @@ from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.training.class_scores import score_classes
 from spacy_bioclinical.training.details import DEFAULT_RESAMPLES, describe_records
 from spacy_bioclinical.training.entity_scores import score_entities
+from spacy_bioclinical.training.model_hash import model_hash
 from spacy_bioclinical.training.predictions import DocumentPrediction
 from spacy_bioclinical.training.published import leave_out_unseen
 from spacy_bioclinical.training.recording import (
@@ -133,8 +134,8 @@ def signature(nlp: Language, data: Path) -> dict[str, Any]:
 
     nlp (Language): the pipeline.
     data (Path): the corpus: a file or a folder of shards.
-    RETURNS (dict): data (file name and sha256; for shards that of the lines "sha256  name"), model, seed of its
-        training if known, versions, matching rule.
+    RETURNS (dict): data (file name and sha256; for shards that of the lines "sha256  name"), model (with sha256, see
+        `model_hash`, if it was loaded from a folder), seed of its training if known, versions, matching rule.
     """
     shards = {shard: hashlib.sha256(shard.read_bytes()).hexdigest() for shard in shards_of(data)}
     if data.is_dir():
@@ -156,6 +157,7 @@ def signature(nlp: Language, data: Path) -> dict[str, Any]:
             "name": f"{nlp.lang}_{nlp.meta['name']}",
             "version": nlp.meta["version"],
             "pipeline": nlp.pipe_names,
+            **({"sha256": model_hash(nlp.path)} if nlp.path is not None and nlp.path.is_dir() else {}),
         },
         "seed": nlp.config.interpolate().get("training", {}).get("seed"),
         "entities": "strict: same type, same first and last token of the gold document; micro average",

@@ -144,6 +144,7 @@ def test_card_names_no_path_no_host_no_text(root, both):
         ({"version": "9.9"}, "version 9.9, not 0.3.0"),
         ({"pipeline": ["ner"]}, "pipeline ner, not"),
         ({"seed": 7}, "seed 7, not 42"),
+        ({"sha256": "0" * 64}, "SHA-256 000000000000, not"),
         ({"label": "PLANET"}, "'PLANET'"),
     ],
 )
