@@ -86,11 +86,12 @@ def test_head_shares_an_encoder_of_short_windows_with_entities(short_encoder_fol
     heads = [("bioclinical_ner", {}), SPANS]
     nlp = make_pipeline(short_encoder_folder, heads=heads, initialize=False, overlap=16)
     examples = invented_notes(nlp, 5, 0)
-    train(nlp, examples, steps=50)
+    train(nlp, examples, steps=100)
     scores = nlp.evaluate(examples)
-    assert scores["ents_f"] >= 0.9
-    assert scores["spans_gold_f"] >= 0.8
-    assert scores["spans_gold_per_type"]["STORY"]["f"] >= 0.8
+    # six seeds reach 1.0, 0.986 or more, and 1.0
+    assert scores["ents_f"] >= 0.95
+    assert scores["spans_gold_f"] >= 0.95
+    assert scores["spans_gold_per_type"]["STORY"]["f"] >= 0.95
     for doc in nlp.pipe(eg.reference.text for eg in examples):
         assert doc._.coverage["windows"] > 1
         ents, spans = doc.ents, doc.spans["gold"]
