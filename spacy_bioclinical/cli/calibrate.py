@@ -172,18 +172,40 @@ def check_predictions(path: Path, *, n_splits: int = 200, **settings: Any) -> di
     path (Path): Prediction file with token scores.
     n_splits (int): How many.
     settings: Of `check_splits`: target, confidence, seed.
-    RETURNS (dict): As of `check_splits`.
+    RETURNS (dict): As of `check_splits`; and "promise", as the whole file allows it for any number of mentions to come,
+        with "price", what its threshold costs there, about (see `price_of_records`); both None if it allows none, or
+        if the pipeline has a recall target already.
     RAISES (ValueError): BC466 if the file holds no token scores or no entities, BC412 or BC413 if it is damaged.
     """
-    from spacy_bioclinical.training.conformal import check_splits, mention_scores
+    from spacy_bioclinical.training.conformal import (
+        NoPromiseError,
+        check_splits,
+        choose_threshold,
+        lowered,
+        mention_scores,
+    )
     from spacy_bioclinical.training.predictions import read_header, read_predictions
+    from spacy_bioclinical.training.recall_price import price_of_records
 
     components = read_header(path)["components"].values()
     has_target = any((each.get("settings") or {}).get("recall_target") for each in components)
-    scores, documents = mention_scores(read_predictions(path), trust_found=not has_target)
+    records = read_predictions(path)
+    scores, documents = mention_scores(records, trust_found=not has_target)
     result = check_splits(scores, documents, n_splits=n_splits, **settings)
     print_check(result)
-    return result
+    wish = {key: settings[key] for key in ("target", "confidence") if key in settings}
+    promise = None
+    if not has_target:
+        try:
+            promise = lowered(choose_threshold(scores, documents, **wish))
+        except NoPromiseError:
+            print(
+                f"The whole file is too small to promise a recall of {result['target']}, or too many are not seen"
+            )
+    price = None if promise is None else price_of_records(records, promise.threshold)
+    if promise and price:
+        print_price(f"{path.name}, tokens from {promise.threshold:.6f} on", price)
+    return {**result, "promise": promise and promise.to_dict(), "price": price}
 
 
 def print_calibration(found: "list[Calibrated]") -> None:
@@ -214,6 +236,19 @@ def print_calibration(found: "list[Calibrated]") -> None:
                 f"recall >= {told.target} with confidence {told.confidence}, by {told.n} mentions in "
                 f"{told.n_documents} documents (recall there {told.recall:.4f}, design effect {told.design_effect:.2f})"
             )
+        if each.price:
+            print_price(each.component, each.price)
+
+
+def print_price(name: str, price: dict[str, Any]) -> None:
+    """Print what a promise costs.
+
+    name (str): The component. price (dict): See `PriceCount.to_dict`.
+    """
+    from spacy_bioclinical.training.recall_price import price_lines
+
+    for line in price_lines(price):
+        print(f"{name}: price: {line}")
 
 
 def print_check(check: dict[str, Any]) -> None:

@@ -126,19 +126,31 @@ def describe_folder(path: Path) -> dict[str, Any]:
 
 
 def describe_calibration(told: dict[str, Any]) -> dict[str, str]:
-    """What `calibrate` has left in a pipeline's meta.json.
+    """What training and `calibrate` have left in a pipeline's meta.json.
 
     told (dict): Its part "bioclinical", possibly empty.
-    RETURNS (dict): A line for each calibrated component and for each promise of recall.
+    RETURNS (dict): A line for each calibrated component, for each promise of recall and two for what it costs, and one
+        for a tokenizer that has words of its training corpus.
     """
+    from spacy_bioclinical.training.recall_price import price_lines
+
     rows = {}
+    if (learned := told.get("tokenizer") or {}).get("words"):
+        n_docs = f"each in {learned['split_words']} or more documents"
+        rows["tokenizer"] = f"splits {learned['words']} words of its training corpus, {n_docs}"
     for name, found in (told.get("calibration") or {}).get("components", {}).items():
         before, after = (100 * found[key]["ece"] for key in ("before", "after"))
         error = f"calibration error {before:.2f} %, after {after:.2f} % ({found['n']} cases)"
         rows[f"calibration of {name}"] = f"temperature {found['temperature']:g}; {error}"
-    for name, target in (told.get("recall_target") or {}).get("components", {}).items():
+    promised = told.get("recall_target") or {}
+    for name, target in promised.get("components", {}).items():
         rows[f"recall target of {name}"] = (
             f">= {target['target']:g} with confidence {target['confidence']:g}, tokens from {target['threshold']:g} on "
             f"({target['n']} mentions in {target['n_documents']} documents)"
         )
+        price = (promised.get("price") or {}).get(name)
+        if price:
+            entities, words = price_lines(price)
+            rows[f"price of that in {name}"] = entities
+            rows[f"words that go in {name}"] = words
     return rows

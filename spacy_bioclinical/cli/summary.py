@@ -54,6 +54,10 @@ def collect(metrics: Path, packages: Path) -> list[dict[str, Any]]:
         wheels = sorted(packages.glob(f"*_bioclinical_{task}-*.whl"))
         scores = [("entity F1", report["entities"]["spacy"]["f"])] if report["entities"] else []
         scores += [("textcat weighted F1", found["weighted_f"]) for found in report["classes"].values()]
+        spans = (report.get("details") or {}).get("spans") or {}
+        scores += [
+            ("span F1" if len(spans) == 1 else f"span F1 of {key}", each["f"]) for key, each in spans.items()
+        ]
         for name, value in scores:
             row = {
                 "task": task,

@@ -68,7 +68,7 @@ def describe_calibration(
     nlp (Language): the pipeline. data (Path): the development corpus. found (Sequence[Calibrated]): see `calibrate`.
     check (dict | None): see `check_splits`.
     RETURNS (dict): for `meta.json`: "calibration": "signature", "components"; with a recall target "recall_target": by
-        component the promise, and "check".
+        component the promise ("components") and what it costs ("price", see `PriceCount.to_dict`), and "check".
     """
     told: dict[str, Any] = {
         "calibration": {
@@ -78,7 +78,8 @@ def describe_calibration(
     }
     promises = {each.component: each.promise.to_dict() for each in found if each.promise}
     if promises:
-        told["recall_target"] = {"components": promises, "check": check}
+        prices = {each.component: each.price for each in found if each.promise}
+        told["recall_target"] = {"components": promises, "price": prices, "check": check}
     return told
 
 

@@ -5,7 +5,7 @@ See `calibration.py`, which runs the pipeline. Each class keeps plain arrays of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from spacy.tokens import Doc
@@ -14,17 +14,18 @@ from spacy_bioclinical.models.crf import Transitions
 from spacy_bioclinical.models.crf_layer import transitions_of
 from spacy_bioclinical.models.tag_sequence import TagSequence
 from spacy_bioclinical.models.thresholds import tune_thresholds
-from spacy_bioclinical.models.viterbi import TagSpan
 from spacy_bioclinical.pipeline.bio_targets import visible_tokens
 from spacy_bioclinical.pipeline.calibrated import logistic, logit, on_line
 from spacy_bioclinical.pipeline.calibrated_textcat import CalibratedTextCat
 from spacy_bioclinical.pipeline.ner import BioClinicalNER
-from spacy_bioclinical.pipeline.recall import entity_probabilities
+from spacy_bioclinical.pipeline.recall import add_likely_runs, entity_probabilities
 from spacy_bioclinical.pipeline.spans import BioClinicalSpans
 from spacy_bioclinical.pipeline.textcat import BioClinicalMultiLabelTextCat
 from spacy_bioclinical.training.conformal import RecallPromise, choose_threshold, lowered
 from spacy_bioclinical.training.probability_scores import calibration_report
+from spacy_bioclinical.training.recall_price import PriceCount
 from spacy_bioclinical.training.recording import GOLD_SPANS, gold_key
+from spacy_bioclinical.training.stretches import GoldRows, Stretch, joined_stretch, stretch_of
 from spacy_bioclinical.training.temperature import (
     best_line,
     best_temperature,
@@ -33,8 +34,6 @@ from spacy_bioclinical.training.temperature import (
     log_softmax,
     moved_threshold,
 )
-
-_SURE = 1e5  # logits below that of O: sure at every temperature that is tried
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Calibrated:
     n (int): cases: entities, mentions, documents, or labels of documents. temperature (float): 1 left it as it was.
     before, after (dict): confidences, see `calibration_report`. line (list | None): see `best_line`. thresholds (float
     | dict | None): of mentions, or of each label; None: not chosen. promise (RecallPromise | None): about recall.
-    mention_scores, mention_documents (np.ndarray): what it rests on, see `choose_threshold`; empty without.
+    price (dict | None): what the promise costs on these documents, see `PriceCount.to_dict`. mention_scores,
+    mention_documents (np.ndarray): what it rests on, see `choose_threshold`; empty without.
     """
 
     component: str
@@ -65,6 +65,7 @@ class Calibrated:
     line: list[float] | None = None
     thresholds: float | dict[str, float] | None = None
     promise: RecallPromise | None = None
+    price: dict[str, Any] | None = None
     mention_scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
     mention_documents: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
@@ -74,24 +75,13 @@ class Calibrated:
         return {key: getattr(self, key) for key in kept}
 
 
-class _Stretch(NamedTuple):
-    """Documents one behind the other: rows of tokens, parted by rows that are surely outside; of a CRF one document."""
-
-    rows: np.ndarray  # (rows, tags)
-    entities: list[TagSpan]
-    judged: np.ndarray  # bool, by entity: whether the gold document says anything about it
-    hits: np.ndarray  # bool, by entity
-    mentions: list[tuple[int, int, int]]  # gold: rows [start, end), document
-    covered: np.ndarray  # bool, by row: whether an entity was found there
-
-
 class EntityCases:
     """Logits, decoded entities and gold mentions of a `bioclinical_ner`."""
 
     def __init__(self, name: str, factory: str, pipe: BioClinicalNER) -> None:
         """Start without any."""
         self.name, self.factory, self.pipe = name, factory, pipe
-        self.stretches: list[_Stretch] = []
+        self.stretches: list[Stretch] = []
         self.transitions: Transitions | None = None
         self.n_documents = 0
 
@@ -108,26 +98,14 @@ class EntityCases:
             if len(visible_tokens(doc)) and gold.has_annotation("ENT_IOB"):
                 found.append(self._stretch(doc, gold, self.pipe.model.ops.to_numpy(logits)))
             self.n_documents += 1
-        self.stretches += [_joined_stretch(found)] if found and self.transitions is None else found
+        self.stretches += [joined_stretch(found)] if found and self.transitions is None else found
 
-    def _stretch(self, doc: Doc, gold: Doc, logits: np.ndarray) -> _Stretch:
+    def _stretch(self, doc: Doc, gold: Doc, logits: np.ndarray) -> Stretch:
         visible = visible_tokens(doc)
         rows = logits[visible]
         entities = TagSequence(rows, self.transitions).spans()
-        starts = np.array([doc[i].idx for i in visible.tolist()])
-        ends = np.array([doc[i].idx + len(doc[i]) for i in visible.tolist()])
-        true = {(ent.start_char, ent.end_char, ent.label_) for ent in gold.ents}
-        unknown = [(token.idx, token.idx + len(token)) for token in gold if not token.ent_iob]
-        judged, hits = np.ones(len(entities), dtype=bool), np.zeros(len(entities), dtype=bool)
-        covered = np.zeros(len(visible), dtype=bool)
-        for i, (start, end, type_index) in enumerate(entities):
-            low, high = int(starts[start]), int(ends[end - 1])
-            hits[i] = (low, high, self.pipe.labels[type_index]) in true
-            judged[i] = not any(a < high and low < b for a, b in unknown)
-            covered[start:end] = True
-        touched = [(int((ends <= low).sum()), int((starts < high).sum())) for low, high, _ in sorted(true)]
-        mentions = [(start, end, self.n_documents) for start, end in touched if start < end]
-        return _Stretch(rows, entities, judged, hits, mentions, covered)
+        known = GoldRows.of(doc, gold, visible)
+        return stretch_of(known, rows, entities, self.pipe.labels, self.n_documents)
 
     def solve(self, thresholds: bool, wish: RecallWish | None) -> Calibrated | None:
         """Choose the settings and set them. RETURNS (Calibrated | None): None if no case could be judged."""
@@ -149,7 +127,10 @@ class EntityCases:
             )
         )
         self.pipe.cfg["recall_target"] = promise.to_dict()
-        return replace(found, promise=promise, mention_scores=scores, mention_documents=documents)
+        price = self._price(temperature, promise.threshold)
+        return replace(
+            found, promise=promise, price=price, mention_scores=scores, mention_documents=documents
+        )
 
     def _confidences(self, temperature: float) -> np.ndarray:
         return _joined(
@@ -170,24 +151,16 @@ class EntityCases:
             documents += [document for *_, document in each.mentions]
         return np.array(scores), np.array(documents, dtype=np.int64)
 
-    def _sequence(self, stretch: _Stretch, temperature: float) -> TagSequence:
+    def _price(self, temperature: float, threshold: float) -> dict[str, Any]:
+        count = PriceCount()
+        for each in self.stretches:
+            probabilities = self._sequence(each, temperature).tag_probabilities()
+            after = add_likely_runs(each.entities, probabilities, threshold)
+            count.add_rows(each.golds, each.entities, after, self.pipe.labels)
+        return count.to_dict()
+
+    def _sequence(self, stretch: Stretch, temperature: float) -> TagSequence:
         return TagSequence(stretch.rows, self.transitions, temperature=temperature)
-
-
-def _joined_stretch(stretches: Sequence[_Stretch]) -> _Stretch:
-    """Put documents one behind the other: many short passes cost more than one long one."""
-    outside = np.full((1, stretches[0].rows.shape[1]), -_SURE, dtype="f")
-    outside[0, 0] = 0.0
-    rows, entities, mentions, covered = [], [], [], []
-    offset = 0
-    for each in stretches:
-        rows += [each.rows, outside]
-        covered += [each.covered, np.zeros(1, dtype=bool)]
-        entities += [TagSpan(start + offset, end + offset, index) for start, end, index in each.entities]
-        mentions += [(start + offset, end + offset, document) for start, end, document in each.mentions]
-        offset += len(each.rows) + 1
-    judged, hits = (np.concatenate([getattr(each, key) for each in stretches]) for key in ("judged", "hits"))
-    return _Stretch(np.concatenate(rows), entities, judged, hits, mentions, np.concatenate(covered))
 
 
 class SpanCases:

@@ -27,7 +27,7 @@ from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.training.predictions import DocumentPrediction
 
 LEAST_THRESHOLD = 1e-4  # token probabilities below this are not kept
-_GAP = 1  # characters between two tokens
+GAP = 1  # characters between two tokens
 _UPPER = 1.64  # standard errors of the design effect
 _MARGIN = 1e-4  # a threshold is lowered by this share: other batches and rounding move probabilities by less
 
@@ -236,7 +236,7 @@ def _coverage(
     ]
     reached, least = start, 1.0
     for a, b, p in sorted(parts):
-        if a > reached + (_GAP if reached > start else 0):
+        if a > reached + (GAP if reached > start else 0):
             return 0.0
         reached, least = max(reached, b), min(least, p)
     return least if parts and reached >= end else 0.0

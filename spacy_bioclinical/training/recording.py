@@ -120,13 +120,10 @@ def classifiers(nlp: Language) -> Iterator[tuple[str, Any, bool, float | dict[st
     for name, pipe in nlp.pipeline:
         if isinstance(pipe, TextCategorizer):
             exclusive = bool(getattr(pipe, "exclusive", not pipe.support_missing_values))
-            thresholds: Any = pipe.cfg.get("thresholds")
             common = float(pipe.cfg.get("threshold") or 0.0)
-            if thresholds:
-                each = {label: float(thresholds.get(label, common)) for label in pipe.labels}
-                yield name, pipe, exclusive, each
-            else:
-                yield name, pipe, exclusive, common
+            # The component's own property, not its settings: what it decides by, for every label.
+            own = pipe.thresholds if pipe.cfg.get("thresholds") and hasattr(pipe, "thresholds") else None
+            yield name, pipe, exclusive, dict(own) if own else common
 
 
 def encoder_tokenizer(nlp: Language) -> PieceTokenizer | None:

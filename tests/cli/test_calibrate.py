@@ -16,6 +16,7 @@ from spacy_bioclinical.cli.info import describe_folder
 from spacy_bioclinical.cli.package import forget_words
 from spacy_bioclinical.training.calibrated_copy import check_not_trained_on, check_output
 from spacy_bioclinical.training.predictions import read_predictions
+from spacy_bioclinical.training.recall_price import price_of_records
 
 SECRETS = ["Quillfeather", "Ormeswick", "Vesperine"]
 CNN = {
@@ -93,6 +94,11 @@ def test_meta_tells_what_was_found_on_what(project, calibrated):
     promise = told["recall_target"]["components"]["ner"]
     assert (promise["target"], promise["to_come"], promise["n_documents"]) == (0.9, 200, 120)
     assert told["recall_target"]["check"]["splits"] == 20
+    price = told["recall_target"]["price"]["ner"]
+    assert price["words"] == sum(
+        not token.is_space for doc in docs_of(spacy.load(new), 30, 120) for token in doc
+    )
+    assert price["before"]["entities"] <= price["after"]["entities"]
     cfg = spacy.load(new).get_pipe("ner").cfg
     assert cfg["recall_target"] == pytest.approx(promise)
     assert cfg["temperature"] == pytest.approx(found["temperature"])
@@ -108,6 +114,17 @@ def test_promise_is_said_at_load_and_by_info(calibrated, caplog):
     rows = describe_folder(new)
     assert "calibration error" in rows["calibration of ner"]
     assert rows["recall target of ner"].startswith(">= 0.9 with confidence 0.95")
+
+
+def test_price_of_the_promise_is_printed_and_shown_by_info(calibrated):
+    new, output = calibrated
+    told = json.loads((new / "meta.json").read_text())["bioclinical"]["recall_target"]["price"]["ner"]
+    before, after = (f"{told[when]['entities']}" for when in ("before", "after"))
+    line = f"{before} entities become {after}, their precision {100 * told['before']['precision']:.1f} %"
+    assert f"ner: price: {line}" in output
+    rows = describe_folder(new)
+    assert rows["price of that in ner"].startswith(line)
+    assert f"{told['after']['words_flagged_per_1000']:.1f}" in rows["words that go in ner"]
 
 
 def test_promise_stays_in_a_package(calibrated):
@@ -137,7 +154,10 @@ def test_prediction_file_is_checked_without_a_model(project, tmp_path):
     assert done.exit_code == 0, done.output
     result = json.loads(report.read_text())
     assert (result["splits"], result["target"], result["documents"]) == (30, 0.85, 120)
-    assert result["mentions"] == sum(len(rec.entities.gold) for rec in read_predictions(predictions))
+    records = read_predictions(predictions)
+    assert result["mentions"] == sum(len(rec.entities.gold) for rec in records)
+    assert result["price"] == price_of_records(records, result["promise"]["threshold"])
+    assert f"{result['price']['after']['entities']}, their precision" in done.output
     bare = tmp_path / "bare.jsonl.gz"
     lines = [json.loads(line) for line in gzip.decompress(predictions.read_bytes()).splitlines()]
     for line in lines[1:]:

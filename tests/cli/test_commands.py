@@ -176,6 +176,26 @@ def test_summary_shows_scores_gain_and_wheels(tmp_path):
     assert "| deid | entity F1 | 0.9712 | test.spacy, 5 documents | 12,346 | 1.25 |" in text
 
 
+def test_summary_has_a_row_for_pipelines_of_spans_alone(tmp_path):
+    """As `evaluate` writes them: no entities, no classes, scores of each group among the details."""
+    write_report(tmp_path, "history", details={"spans": {"gold": {"f": 0.61237}}})
+    write_report(
+        tmp_path,
+        "several",
+        entities={"spacy": {"f": 0.5}},
+        details={"spans": {"a": {"f": 0.7}, "b": {"f": 0.8}}},
+    )
+    write_report(tmp_path, "tags", entities={"spacy": {"f": 0.25}}, details={"spans": {}})
+    rows = collect(tmp_path, tmp_path)
+    assert [(row["task"], row["score"], row["value"]) for row in rows] == [
+        ("history", "span F1", 0.6124),
+        ("several", "entity F1", 0.5),
+        ("several", "span F1 of a", 0.7),
+        ("several", "span F1 of b", 0.8),
+        ("tags", "entity F1", 0.25),
+    ]
+
+
 def test_faulty_compose_ends_with_one_message_and_code_1(tmp_path):
     faulty = tmp_path / "faulty.cfg"
     faulty.write_text("[trainning]\nx = 1\n")
