@@ -295,3 +295,21 @@ def test_equal_names_are_told_apart(root, tmp_path):
     html = render_markdown("x", make_sections(found))
     assert "a/deid" in html
     assert "b/deid" in html
+
+
+def test_reports_of_a_suite_are_named_after_their_runs(root, tmp_path):
+    scores = (root / "metrics" / "deid.json").read_text(encoding="utf8")
+    paths = []
+    for place, file in (
+        ("wards/tiny/seed42-0a1b2c3d4e5f", "test-0badcafe.json"),
+        ("wards/tiny/seed42-0a1b2c3d4e5f", "test-calibrated-0badcafe.json"),
+        ("wards/tiny/seed43-0a1b2c3d4e5f", "test-0badcafe.json"),
+        ("wards/tiny/seed42-ffffffffffff", "test-0badcafe.json"),
+        ("elsewhere", "test-0badcafe.json"),
+    ):
+        paths.append(tmp_path / place / file)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        paths[-1].write_text(scores, encoding="utf8")
+    names = {found.name for found in read_inputs(paths).files}
+    assert {"wards · tiny · seed42 · test-calibrated", "wards · tiny · seed43", "test-0badcafe"} < names
+    assert len(names) == 5  # the same run by two recipes is told apart

@@ -20,6 +20,7 @@ PREDICTIONS = (".predictions.jsonl", ".predictions.jsonl.gz", ".jsonl", ".jsonl.
 LOG = "log.csv"
 IN_FOLDERS = (".predictions.jsonl", ".predictions.jsonl.gz", ".json")
 ENDINGS = (*PREDICTIONS, ".speed.json", ".train.json", ".calibration.json", ".json", ".csv")
+SCORED_PART = re.compile(r"(\w+(?:-[a-z]+)*)-[0-9a-f]{8}")
 RUN_FOLDER = re.compile(r"seed-?\d+-[0-9a-f]+")
 
 
@@ -178,9 +179,15 @@ def _names(paths: Iterable[Path], kinds: dict[Path, str]) -> dict[Path, str]:
 
 
 def _stem(path: Path) -> str:
+    folder = path.resolve().parent
     if path.name == LOG:
-        return path.resolve().parent.name
-    return next(path.name[: -len(ending)] for ending in (*ENDINGS, path.suffix) if path.name.endswith(ending))
+        return folder.name
+    stem = next(path.name[: -len(ending)] for ending in (*ENDINGS, path.suffix) if path.name.endswith(ending))
+    scored = SCORED_PART.fullmatch(stem)
+    if scored and RUN_FOLDER.fullmatch(folder.name):  # of a suite: TASK/ENCODER/seed42-…/test-calibrated-1a2b3c4d
+        run = [folder.parent.parent.name, folder.parent.name, folder.name.rsplit("-", 1)[0]]
+        return " · ".join(run if scored[1] == "test" else [*run, scored[1]])
+    return stem
 
 
 def _float(text: Any) -> float | None:
