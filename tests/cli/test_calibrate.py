@@ -17,18 +17,9 @@ from spacy_bioclinical.cli.package import forget_words
 from spacy_bioclinical.training.calibrated_copy import check_not_trained_on, check_output
 from spacy_bioclinical.training.predictions import read_predictions
 from spacy_bioclinical.training.recall_price import price_of_records
+from tests.small_cnn import WORDS_CNN
 
 SECRETS = ["Quillfeather", "Ormeswick", "Vesperine"]
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 16,
-    "depth": 1,
-    "embed_size": 200,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-}
 
 
 def docs_of(nlp, first, n):
@@ -45,7 +36,7 @@ def docs_of(nlp, first, n):
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrate")
     nlp = spacy.blank("en")
-    model = {"@architectures": "spacy-bioclinical.BioTagger.v1", "tok2vec": CNN}
+    model = {"@architectures": "spacy-bioclinical.BioTagger.v1", "tok2vec": WORDS_CNN}
     nlp.add_pipe("bioclinical_ner", name="ner", config={"model": model})
     for name, first, n in (("train", 0, 30), ("dev", 30, 120), ("test", 150, 30)):
         DocBin(docs=list(docs_of(nlp, first, n)), store_user_data=True).to_disk(folder / f"{name}.spacy")

@@ -1,4 +1,4 @@
-"""`bioclinical_ner` on a small CNN: targets, loss, training, decoding, confidences, storing."""
+"""`bioclinical_ner` on a small SPELLINGS_CNN: targets, loss, training, decoding, confidences, storing."""
 
 import random
 from typing import Any
@@ -14,18 +14,9 @@ from thinc.api import Adam, fix_random_seed
 from spacy_bioclinical.models.viterbi import TagSpan, is_legal, log_softmax, span_log_probabilities
 from spacy_bioclinical.pipeline.bio_targets import MISSING, cross_entropy, gold_tags
 from spacy_bioclinical.pipeline.ner import BioClinicalNER
+from tests.small_cnn import SPELLINGS_CNN
 
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 32,
-    "depth": 1,
-    "embed_size": 500,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": True,
-}
-CONFIG = {"model": {"@architectures": "spacy-bioclinical.BioTagger.v1", "tok2vec": CNN}}
+CONFIG = {"model": {"@architectures": "spacy-bioclinical.BioTagger.v1", "tok2vec": SPELLINGS_CNN}}
 NAMES = ["Ada Quill", "Bram Orme", "Cleo van Dorn", "Dirk Ames", "Edda Stroud"]
 DATES = ["3 May", "14 June 2031", "yesterday"]
 
@@ -319,7 +310,8 @@ def test_label_added_after_training_keeps_the_old_ones(trained, tmp_path):
 def test_model_that_cannot_grow_says_so():
     nlp = spacy.blank("en")
     nlp.add_pipe(
-        "bioclinical_ner", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": CNN, "nO": None}}
+        "bioclinical_ner",
+        config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": SPELLINGS_CNN, "nO": None}},
     )
     ner = ner_of(nlp)
     ner.initialize(lambda: invented_examples(nlp, 4, 1), nlp=nlp)

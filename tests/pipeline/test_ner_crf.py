@@ -10,17 +10,8 @@ from spacy_bioclinical.models.crf import crf_decode, crf_span_log_probabilities,
 from spacy_bioclinical.models.crf_layer import transitions_of
 from spacy_bioclinical.models.viterbi import TagSpan, log_softmax, span_log_probabilities, spans_of
 from spacy_bioclinical.pipeline.bio_targets import MISSING, cross_entropy
+from tests.small_cnn import SPELLINGS_CNN
 
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 32,
-    "depth": 1,
-    "embed_size": 500,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": True,
-}
 NAMES = ["Ada Quill", "Bram\n  Orme", "Cleo van Dorn", "Edda Stroud"]
 DATES = ["3 May", "14 June 2031", "yesterday"]
 TEXTS = ["Seen by Ada\n  Quill on 3 May.\n", "", " \n ", "No one.", "Called Cleo van Dorn on 14 June 2031."]
@@ -28,7 +19,7 @@ TEXTS = ["Seen by Ada\n  Quill on 3 May.\n", "", " \n ", "No one.", "Called Cleo
 
 def blank(architecture="CrfTagger", **settings):
     nlp = spacy.blank("en")
-    model = {"@architectures": f"spacy-bioclinical.{architecture}.v1", "tok2vec": CNN}
+    model = {"@architectures": f"spacy-bioclinical.{architecture}.v1", "tok2vec": SPELLINGS_CNN}
     nlp.add_pipe("bioclinical_ner", config={"model": model, **settings})
     return nlp
 

@@ -14,24 +14,15 @@ from spacy_bioclinical.models.crf import Transitions
 from spacy_bioclinical.models.tag_sequence import TagSequence
 from spacy_bioclinical.models.viterbi import TagSpan
 from spacy_bioclinical.pipeline.recall import add_likely_runs, entity_probabilities, over_white_space
+from tests.small_cnn import WORDS_CNN
 
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 16,
-    "depth": 1,
-    "embed_size": 200,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-}
 WORDS = ["one", "two", "\n", "three", "four", "\n ", "\n", "five", "six", "\n"]
 
 
 @pytest.fixture(scope="module", params=["BioTagger", "CrfTagger"])
 def nlp(request):
     nlp = spacy.blank("en")
-    model = {"@architectures": f"spacy-bioclinical.{request.param}.v1", "tok2vec": CNN}
+    model = {"@architectures": f"spacy-bioclinical.{request.param}.v1", "tok2vec": WORDS_CNN}
     ner = nlp.add_pipe("bioclinical_ner", config={"model": model})
     doc = Doc(nlp.vocab, words=WORDS)
     gold = doc.copy()

@@ -11,18 +11,11 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from spacy_bioclinical.pipeline.spans import BioClinicalSpans
+from tests.small_cnn import SPELLINGS_CNN
 
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 32,
-    "depth": 1,
-    "embed_size": 500,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": True,
+CONFIG = {
+    "model": {"@architectures": "spacy-bioclinical.SpanScorer.v1", "tok2vec": SPELLINGS_CNN, "hidden": 16}
 }
-CONFIG = {"model": {"@architectures": "spacy-bioclinical.SpanScorer.v1", "tok2vec": CNN, "hidden": 16}}
 
 
 def blank(**settings):

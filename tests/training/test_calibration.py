@@ -20,17 +20,8 @@ from spacy_bioclinical.training.temperature import (
     log_softmax,
     moved_threshold,
 )
+from tests.small_cnn import WORDS_CNN
 
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 16,
-    "depth": 1,
-    "embed_size": 200,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-}
 NAMES = ["Quill", "Orme", "Tarn", "Vesper", "Ludd"]
 FILL = ["seen", "by", "ward", "home", "on", "for", "the", "plan"]
 
@@ -61,7 +52,7 @@ def train(nlp, steps=15):
 
 def with_ner(tagger="BioTagger"):
     nlp = spacy.blank("en")
-    model = {"@architectures": f"spacy-bioclinical.{tagger}.v1", "tok2vec": CNN}
+    model = {"@architectures": f"spacy-bioclinical.{tagger}.v1", "tok2vec": WORDS_CNN}
     nlp.add_pipe("bioclinical_ner", name="ner", config={"model": model})
     nlp._optimizer = nlp.create_optimizer()
     return nlp
@@ -204,9 +195,13 @@ def test_promise_that_cannot_be_made_is_refused(ner):
 
 def test_spans_and_classes_are_calibrated_with_thresholds():
     nlp = spacy.blank("en")
-    pooled = {"@architectures": "spacy-bioclinical.TextCatPooling.v2", "pooling": "mean", "tok2vec": CNN}
+    pooled = {
+        "@architectures": "spacy-bioclinical.TextCatPooling.v2",
+        "pooling": "mean",
+        "tok2vec": WORDS_CNN,
+    }
     pooled |= {"dropout": 0.0, "nO": None}
-    spans = {"@architectures": "spacy-bioclinical.SpanScorer.v1", "tok2vec": CNN}
+    spans = {"@architectures": "spacy-bioclinical.SpanScorer.v1", "tok2vec": WORDS_CNN}
     nlp.add_pipe("bioclinical_spans", config={"model": spans})
     nlp.add_pipe("bioclinical_textcat_multilabel", config={"model": {**pooled, "exclusive_classes": False}})
     nlp._optimizer = nlp.create_optimizer()
@@ -236,7 +231,7 @@ def test_nothing_to_calibrate_is_told(ner):
     with pytest.raises(ValueError, match="BC464"):
         calibrate(spacy.blank("en"), empty)
     nlp = spacy.blank("en")
-    nlp.add_pipe("bioclinical_textcat", config={"model": {"tok2vec": CNN}})
+    nlp.add_pipe("bioclinical_textcat", config={"model": {"tok2vec": WORDS_CNN}})
     nlp._optimizer = nlp.create_optimizer()
     golds = [Doc(nlp.vocab, words=[name]) for name in NAMES]
     for i, gold in enumerate(golds):

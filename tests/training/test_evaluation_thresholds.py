@@ -11,24 +11,19 @@ from spacy_bioclinical.training.class_tables import class_table
 from spacy_bioclinical.training.evaluation import evaluate_with_records
 from spacy_bioclinical.training.predictions import read_predictions, write_predictions
 from spacy_bioclinical.training.recording import describe_components
+from tests.small_cnn import WORDS_CNN
 
 LABELS = ("GOUT", "RICKETS", "SCURVY")
 MANY = "bioclinical_textcat_multilabel"
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 16,
-    "depth": 1,
-    "embed_size": 200,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-}
 
 
 def pipeline_of(factory, cats_of):
     nlp = spacy.blank("en")
-    pooled = {"@architectures": "spacy-bioclinical.TextCatPooling.v2", "pooling": "mean", "tok2vec": CNN}
+    pooled = {
+        "@architectures": "spacy-bioclinical.TextCatPooling.v2",
+        "pooling": "mean",
+        "tok2vec": WORDS_CNN,
+    }
     pooled |= {"dropout": 0.0, "nO": None, "exclusive_classes": factory != MANY}
     nlp.add_pipe(factory, config={"model": pooled})
     draw = np.random.default_rng(7)

@@ -16,17 +16,8 @@ from spacy_bioclinical.training.predictions import (
     write_predictions,
 )
 from spacy_bioclinical.training.recall_price import price_lines, price_of_records
+from tests.small_cnn import WORDS_CNN
 
-CNN = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 16,
-    "depth": 1,
-    "embed_size": 200,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-}
 NAMES, FILL = ["Quill", "Orme", "Tarn", "Vesper"], ["seen", "by", "ward", "on", "the", "plan"]
 
 
@@ -133,7 +124,7 @@ def golds_of(vocab, n, seed):
 @pytest.mark.parametrize("tagger", ["BioTagger", "CrfTagger"])
 def test_price_equals_what_the_component_writes(tagger):
     nlp = spacy.blank("en")
-    model = {"@architectures": f"spacy-bioclinical.{tagger}.v1", "tok2vec": CNN}
+    model = {"@architectures": f"spacy-bioclinical.{tagger}.v1", "tok2vec": WORDS_CNN}
     pipe = nlp.add_pipe("bioclinical_ner", name="ner", config={"model": model})
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in golds_of(nlp.vocab, 60, 0)]
     optimizer = nlp.initialize(lambda: examples)
