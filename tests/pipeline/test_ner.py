@@ -1,4 +1,4 @@
-"""`bioclinical_ner` on a small SPELLINGS_CNN: targets, loss, training, decoding, confidences, storing."""
+"""`bioclinical_ner` on a small CNN: targets, loss, training, decoding, confidences, storing."""
 
 import random
 from typing import Any
