@@ -184,7 +184,9 @@ def _stem(path: Path) -> str:
         return folder.name
     stem = next(path.name[: -len(ending)] for ending in (*ENDINGS, path.suffix) if path.name.endswith(ending))
     scored = SCORED_PART.fullmatch(stem)
-    if scored and RUN_FOLDER.fullmatch(folder.name):  # of a suite: TASK/ENCODER/seed42-…/test-calibrated-1a2b3c4d
+    if scored and RUN_FOLDER.fullmatch(
+        folder.name
+    ):  # of a suite: TASK/ENCODER/seed42-…/test-calibrated-1a2b3c4d
         run = [folder.parent.parent.name, folder.parent.name, folder.name.rsplit("-", 1)[0]]
         return " · ".join(run if scored[1] == "test" else [*run, scored[1]])
     return stem
