@@ -9,7 +9,14 @@ import pytest
 import spacy
 
 from spacy_bioclinical.cli.marked_text import mark_mentions
-from spacy_bioclinical.cli.report.charts import draw_range, line_chart, range_axis, reliability_chart
+from spacy_bioclinical.cli.report.charts import (
+    WIDTH,
+    draw_range,
+    line_chart,
+    panel_title,
+    range_axis,
+    reliability_chart,
+)
 from spacy_bioclinical.cli.report.mistakes import (
     CORRECT,
     MISSED,
@@ -174,3 +181,14 @@ def test_marked_text_is_escaped_in_both_styles():
     part = mark_mentions(doc[3:], [(place, place + 7, "X")])
     assert "Take" not in part
     assert part.count("<mark") == 1
+
+
+@pytest.mark.parametrize("n_letters", [0, 1, 30, 41, 48, 56, 57, 200])
+def test_titles_of_charts_stay_within_them(n_letters):
+    title = "".join("abcdefghij"[k % 10] for k in range(n_letters))
+    element = ElementTree.fromstring(panel_title(title))
+    size = float(element.get("style").removeprefix("font-size: ").removesuffix("px"))
+    shown = element.text or ""
+    assert 10 <= size <= 14
+    assert 0.6 * size * len(shown) <= WIDTH + 1
+    assert shown == title if n_letters <= 56 else (shown[0], shown[-1]) == (title[0], title[-1])

@@ -11,6 +11,7 @@ from spacy_bioclinical.cli.report.parts import Range
 from spacy_bioclinical.cli.svg import LETTER, axis_steps, svg_element
 
 WIDTH, HEIGHT = 340, 210
+TITLE_SIZE, LEAST_SIZE, TITLE_LETTER = 14, 10, 0.6  # pixels; width of a bold letter, of its height
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 30, 38
 RANGE_WIDTH, RANGE_HEIGHT, RANGE_EDGE = 170, 18, 10
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "12 4", "1 4")
@@ -78,6 +79,15 @@ def draw_range(found: Range, axis: tuple[float, float]) -> str:
     return svg_element(RANGE_WIDTH, RANGE_HEIGHT, said, parts, said)
 
 
+def panel_title(title: str) -> str:
+    """RETURNS (str): a title that stays within the chart: long ones are smaller, very long ones lose their middle."""
+    size = max(LEAST_SIZE, min(TITLE_SIZE, WIDTH / (TITLE_LETTER * max(1, len(title)))))
+    most = int(WIDTH / (TITLE_LETTER * size) + 1e-6)
+    if len(title) > most:
+        title = f"{title[: most // 2 - 1]}…{title[len(title) - most // 2 :]}"
+    return f'<text class="panel" style="font-size: {size:.1f}px" x="0" y="16">{escape(title)}</text>'
+
+
 def line_chart(
     title: str, unit: str, lines: Sequence[tuple[str, Points]], *, top: float | None = None
 ) -> str:
@@ -100,7 +110,7 @@ def line_chart(
     def place(x: float, y: float) -> str:
         return f"{LEFT + x / last * across:.1f},{TOP + up - min(max(y / end, 0), 1) * up:.1f}"
 
-    parts = [f'<text class="panel" x="0" y="16">{escape(title)}</text>']
+    parts = [panel_title(title)]
     for k in range(n_steps + 1):
         value = k * step
         if value > end * 1.0001:
@@ -168,7 +178,7 @@ def reliability_chart(title: str, bins: Sequence[dict[str, float]]) -> str:
     height = TOP + side + BOTTOM
     left = LEFT + 10
     most = max((each["n"] for each in bins), default=1)
-    parts = [f'<text class="panel" x="0" y="16">{escape(title)}</text>']
+    parts = [panel_title(title)]
     for k in range(6):
         x, y = left + k / 5 * side, TOP + side - k / 5 * side
         parts.append(f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{left + side}" y2="{y:.1f}"/>')

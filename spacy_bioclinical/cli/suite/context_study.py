@@ -217,9 +217,17 @@ def sentences(entries: Sequence[dict[str, Any]], metric: str) -> list[str]:
             told = "" if low > 0 or high < 0 else "; not told apart from nothing"
             lines.append(
                 f"{what} are worth {points(worth['mean'])} points of {name} (95 % interval {points(low)} to "
-                f"{points(high)}; {worth['documents']} test documents, {len(worth['per_seed'])} seeds{told})."
+                f"{points(high)}; {worth['documents']} test documents, {len(worth['per_seed'])} seeds{told})"
+                f"{_by_seed(worth['per_seed'])}."
             )
     return lines
+
+
+def _by_seed(worth: dict[str, float]) -> str:
+    """How far seeds lie apart: the interval is of documents, for these seeds."""
+    if len(worth) < 2:
+        return ""
+    return f"; from {points(min(worth.values()))} to {points(max(worth.values()))} by seed"
 
 
 def table_rows(entries: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
