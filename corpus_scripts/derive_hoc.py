@@ -53,7 +53,7 @@ def _members(source: Path) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _row(source: Path, number: str, files: dict[tuple[str, str], str]) -> dict[str, object]:
-    sentences = [line.strip() for line in files["text", number].splitlines() if line.strip()]
+    sentences = [line.strip() for line in files["text", number].split("\n") if line.strip()]
     marks = files["labels", number].split("<")[1:]
     if len(marks) != len(sentences):
         why = f"labels/{number}.txt is of {len(marks)} sentences, text/{number}.txt has {len(sentences)}"

@@ -7,6 +7,7 @@ a word too long is wrong as an entity, but costs one word. Words are tokens that
 corpus itself, so to come it may be a little more or less.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -36,13 +37,18 @@ class PriceCount:
         golds (Sequence[GoldRows]): the documents. before, after (list[TagSpan]): entities by rows, in order. labels
         (Sequence[str]): their types.
         """
+        sides = [
+            (when, spans, [span.start for span in spans])
+            for when, spans in (("before", before), ("after", after))
+        ]
         for gold in golds:
             known = ~_inside(gold.starts, gold.ends, ((low, high, "") for low, high in gold.unknown))
             in_gold = _inside(gold.starts, gold.ends, gold.true)
             self.n_words += int(known.sum())
             last = gold.first + len(gold.starts)
-            for when, spans in (("before", before), ("after", after)):
-                own = [gold.place(span, labels) for span in spans if gold.first <= span.start < last]
+            for when, spans, starts in sides:
+                inside = spans[bisect_left(starts, gold.first) : bisect_left(starts, last)]
+                own = [gold.place(span, labels) for span in inside]
                 judged = [place for place in own if gold.is_judged(*place[:2])]
                 flagged = _inside(gold.starts, gold.ends, own) & known
                 right = sum(place in gold.true for place in judged)

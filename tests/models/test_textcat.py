@@ -10,6 +10,7 @@ from spacy.training import Example
 from thinc.api import Adam, Model, fix_random_seed
 
 from spacy_bioclinical.models.textcat import build_textcat_pooling_v1
+from tests.small_cnn import small_cnn
 
 WIDTH, N_LABELS = 5, 3
 POOLINGS = ["mean", "max", "mean_max", "attention"]
@@ -171,16 +172,7 @@ def test_classifier_comes_back_from_bytes(vocab, pooling):
 
 def stock_pipeline(factory, pooling):
     nlp = spacy.blank("en")
-    tok2vec = {
-        "@architectures": "spacy.HashEmbedCNN.v2",
-        "pretrained_vectors": None,
-        "width": 32,
-        "depth": 1,
-        "embed_size": 500,
-        "window_size": 1,
-        "maxout_pieces": 2,
-        "subword_features": False,
-    }
+    tok2vec = small_cnn(32, 500, spellings=False)
     model = {
         "@architectures": "spacy-bioclinical.TextCatPooling.v1",
         "tok2vec": tok2vec,

@@ -14,20 +14,12 @@ from spacy_bioclinical.models.class_loss import balanced_weights
 from spacy_bioclinical.pipeline.listening import BoundedPipe
 from spacy_bioclinical.pipeline.textcat import BioClinicalMultiLabelTextCat, BioClinicalTextCat
 from tests.pipeline.test_transformer import LISTENER
+from tests.small_cnn import small_cnn
 
 ONE, MANY = "bioclinical_textcat", "bioclinical_textcat_multilabel"
 LABELS = ("GOUT", "ASTHMA", "SCURVY")
 FINDINGS = {"GOUT": "swollen toe", "ASTHMA": "audible wheeze", "SCURVY": "bleeding gums"}
-HASHES = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 16,
-    "depth": 1,
-    "embed_size": 300,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-}
+HASHES = small_cnn(16, 300, spellings=False)
 
 
 def pipeline(factory, tok2vec=HASHES, pooling="max", **config):
