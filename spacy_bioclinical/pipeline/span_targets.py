@@ -27,16 +27,15 @@ class SpanTargets:
 
     gold (Candidates): the gold mentions, each once.
     starts, ends (np.ndarray): bool, (rows, labels), where a gold mention starts or ends.
-    known (np.ndarray): bool, (rows, labels), False where there is nothing to learn: in documents without annotation,
-        and, for a label, on the tokens of a mention whose boundaries the predicted tokens do not have.
-    n_lost (int): gold mentions that the predicted tokens cannot express.
+    known (np.ndarray): bool, (rows,), False in documents without annotation: nothing to learn there.
+    n_widened (int): gold mentions that begin or end within a predicted token.
     """
 
     gold: Candidates
     starts: np.ndarray
     ends: np.ndarray
     known: np.ndarray
-    n_lost: int
+    n_widened: int
 
 
 def span_targets(
@@ -49,7 +48,9 @@ def span_targets(
 ) -> SpanTargets:
     """Find the gold mentions of a batch.
 
-    A mention annotated from or to a white-space token begins and ends at its first and last other token.
+    A mention annotated from or to a white-space token begins and ends at its first and last other token. One that
+    begins or ends within a predicted token ("siste" of "sister", "alcoholic" of "nonalcoholic") is learned as all the
+    tokens that it touches, so that none is lost; scores compare characters and still count it as missed.
 
     examples (Sequence[Example]): gold mentions are those of `eg.reference.spans[key]`. A document without the key is
         not annotated; one with an empty group has no mentions.
@@ -59,10 +60,10 @@ def span_targets(
     RETURNS (SpanTargets): the targets.
     RAISES (ValueError): BC422 for a label not in `label_indices`, BC423 if texts cannot be aligned.
     """
-    n_rows, n_labels = scores.starts.shape
-    known = np.zeros((n_rows, n_labels), dtype=bool)
+    n_rows = len(scores.starts)
+    known = np.zeros(n_rows, dtype=bool)
     found: list[tuple[int, int, int]] = []
-    n_lost = 0
+    n_widened = 0
     for eg, visible, offset in zip(examples, scores.visible, scores.offsets):
         if key not in eg.reference.spans:
             continue
@@ -79,18 +80,15 @@ def span_targets(
             label = label_indices[span.label_]
             tokens, is_aligned = _predicted_tokens(eg.x, span, alignment)
             begin, end = (offset + np.searchsorted(visible, (tokens.start, tokens.stop))).tolist()
-            if is_aligned and begin < end:
+            if begin < end:  # otherwise nothing but white space
                 found.append((begin, end - 1, label))
-            else:
-                known[begin:end, label] = False
-                n_lost += 1
+                n_widened += not is_aligned
     rows = np.array(found, dtype=np.int64).reshape(-1, 3)
     gold = candidates_of(rows[:, 0], rows[:, 1], rows[:, 2], n_rows)
-    starts, ends = np.zeros_like(known), np.zeros_like(known)
+    starts, ends = np.zeros(scores.starts.shape, dtype=bool), np.zeros(scores.starts.shape, dtype=bool)
     starts[gold.starts, gold.labels] = True
     ends[gold.ends, gold.labels] = True
-    known |= starts | ends  # a boundary of another mention of that label is certain
-    return SpanTargets(gold, starts, ends, known, n_lost)
+    return SpanTargets(gold, starts, ends, known, n_widened)
 
 
 def _predicted_tokens(predicted: Doc, span: Span, alignment: Alignment) -> tuple[range, bool]:
@@ -110,7 +108,7 @@ def _bare(span: Span) -> str:
 def training_candidates(scores: SpanScores, targets: SpanTargets) -> Candidates:
     """Choose the pairs that a batch is trained on; see the head of this file.
 
-    RETURNS (Candidates): all gold mentions, and others, within one document each, none with an unknown boundary.
+    RETURNS (Candidates): all gold mentions, and others, within one document each, none in one without annotation.
     """
     n_rows, gold = len(targets.known), targets.gold
     chosen = scores.candidates(targets.starts, targets.ends)
@@ -130,7 +128,7 @@ def training_candidates(scores: SpanScores, targets: SpanTargets) -> Candidates:
     fits = (starts >= 0) & (starts <= ends) & (ends < n_rows)
     starts, ends, labels = starts[fits], ends[fits], labels[fits]
     fits = document[starts] == document[ends]
-    fits &= targets.known[starts, labels] & targets.known[ends, labels]
+    fits &= targets.known[starts]
     return candidates_of(starts[fits], ends[fits], labels[fits], n_rows)
 
 
@@ -150,14 +148,15 @@ def span_loss(
     RETURNS (Tuple[float, SpanGradient]): nats per token, and the gradient of all logits.
     """
     xp = scores.ops.xp
-    weights = np.ones(targets.known.shape[1], dtype="f") if class_weights is None else class_weights
-    n_tokens = max(int(targets.known.any(axis=1).sum()), 1)
-    n_rows = len(targets.known)
+    n_rows, n_labels = targets.starts.shape
+    weights = np.ones(n_labels, dtype="f") if class_weights is None else class_weights
+    n_tokens = max(int(targets.known.sum()), 1)
+    known = targets.known[:, None]
     is_gold = np.isin(candidates.keys(n_rows), targets.gold.keys(n_rows))
     total, gradients = 0.0, []
     for logits, gold, weight in (
-        (scores.starts, targets.starts, targets.known * np.where(targets.starts, weights, 1)),
-        (scores.ends, targets.ends, targets.known * np.where(targets.ends, weights, 1)),
+        (scores.starts, targets.starts, known * np.where(targets.starts, weights, 1)),
+        (scores.ends, targets.ends, known * np.where(targets.ends, weights, 1)),
         (scores.score(candidates), is_gold, np.where(is_gold, weights[candidates.labels], 1)),
     ):
         loss, gradient = _binary_cross_entropy(
