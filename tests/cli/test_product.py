@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from spacy.tokens import DocBin
 from spacy.training import Example
+from thinc.api import Config
 
 from spacy_bioclinical import __version__
 from spacy_bioclinical.cli.install import install_and_compare, present_versions, wheel_requirements
 from spacy_bioclinical.cli.outputs import compare, describe
 from spacy_bioclinical.cli.package import (
+    _without_folders,
     build_pipeline_wheel,
+    forget_folders,
     forget_words,
     outputs_path,
     plugin_requirements,
@@ -92,13 +95,17 @@ def test_wheel_requires_plugin_torch_and_transformers(wheel):
     assert {"spacy", "spacy-transformers"} <= set(required)
 
 
-def test_wheel_holds_no_word_of_the_notes(wheel, trained):
+def test_wheel_holds_no_word_of_the_notes_and_no_folder_of_the_machine(wheel, trained, encoder_folder):
     assert SECRET in (trained[0] / "vocab" / "strings.json").read_text(), "else this test proves nothing"
+    assert str(encoder_folder.parent) in (trained[0] / "config.cfg").read_text(), (
+        "else this test proves nothing"
+    )
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert any(name.endswith("strings.json") for name in names)
         for name in names:
             assert SECRET.encode() not in archive.read(name), name
+            assert str(encoder_folder.parent).encode() not in archive.read(name), name
 
 
 def test_installed_wheel_says_the_same_from_another_folder(wheel, trained, tmp_path):
@@ -146,6 +153,50 @@ def test_forgetting_words_changes_no_output(trained, tmp_path):
     before = write_outputs(tmp_path / "before.json", model, corpus)
     after = write_outputs(tmp_path / "after.json", copy, corpus)
     assert compare(before, after, "copy") <= 1e-6
+
+
+def test_forgetting_folders_changes_no_output_and_leaves_no_path(trained, tmp_path):
+    import shutil
+
+    model, corpus = trained
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    config = Config().from_disk(copy / "config.cfg", interpolate=False)
+    config["paths"]["encoder"] = "C:\\ward 7\\encoder"
+    config["paths"]["dev"] = "../ward 7/dev.spacy"
+    config["paths"]["train"] = "corpus/deid/train.spacy"
+    config["corpora"]["train"]["path"] = ["/srv/ward 7/a.spacy", "~/ward 7/b.spacy", "${paths.train}"]
+    config.to_disk(copy / "config.cfg", interpolate=False)
+    forget_folders(copy)
+    written = (copy / "config.cfg").read_text()
+    assert "ward" not in written
+    assert str(tmp_path.parent) not in written
+    kept = Config().from_disk(copy / "config.cfg", interpolate=False)
+    expected = {"encoder": "encoder", "dev": "dev.spacy", "train": "corpus/deid/train.spacy"}
+    assert {name: kept["paths"][name] for name in expected} == expected
+    assert kept["corpora"]["train"]["path"] == ["a.spacy", "b.spacy", "${paths.train}"]
+    assert (kept["components"], kept["training"]) == (config["components"], config["training"])
+    before = write_outputs(tmp_path / "before.json", model, corpus)
+    after = write_outputs(tmp_path / "after.json", copy, corpus)
+    assert compare(before, after, "copy") == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "kept"),
+    [
+        ("/srv/ward/encoder/", "encoder"),
+        ("\\\\server\\share\\encoder", "encoder"),
+        ("d:/ward/encoder", "encoder"),
+        ("/", "/"),
+        ("org/base", "org/base"),
+        ("corpus/deid", "corpus/deid"),
+        ("${paths.corpus}/train.spacy", "${paths.corpus}/train.spacy"),
+        ("spacy-bioclinical.PackedTransformer.v1", "spacy-bioclinical.PackedTransformer.v1"),
+        (["/srv/a", 1, None, {"x": "~ward/b"}], ["a", 1, None, {"x": "b"}]),
+    ],
+)
+def test_only_paths_from_outside_are_cut(setting, kept):
+    assert _without_folders({"block": {"setting": setting}}) == {"block": {"setting": kept}}
 
 
 def test_outputs_hold_offsets_and_scores_but_no_text(trained, tmp_path):
