@@ -8,10 +8,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spacy_bioclinical.cli.report.run_names import recipes_of_folders, with_recipe
 from spacy_bioclinical.errors import Errors
 from spacy_bioclinical.training.predictions import DocumentPrediction, read_header, read_predictions
 
@@ -98,8 +99,13 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
                 read.setdefault(log, found)
     if not read:
         raise ValueError(Errors.BC470.format(paths=", ".join(str(path) for path in paths)))
+    recipes = recipes_of_folders(content for kind, content in read.values() if kind == "suite")
+    for path, (kind, content) in read.items():
+        recipe = recipes.get(path.resolve().parent, "")
+        if kind == "log" and recipe:
+            read[path] = kind, replace(content, line=with_recipe(recipe, content.line))
     unique = {path.resolve(): path for path in read}
-    names = _names(unique.values(), {path: kind for path, (kind, _) in read.items()})
+    names = _names(unique.values(), {path: kind for path, (kind, _) in read.items()}, recipes)
     files = [
         Found(read[path][0], names[path], path.name, _sha256(path), read[path][1]) for path in unique.values()
     ]
@@ -161,11 +167,11 @@ def _logs_of(suite: dict[str, Any]) -> Iterable[Path]:
             yield Path(folder) / LOG
 
 
-def _names(paths: Iterable[Path], kinds: dict[Path, str]) -> dict[Path, str]:
+def _names(paths: Iterable[Path], kinds: dict[Path, str], recipes: dict[Path, str]) -> dict[Path, str]:
     """Short names, told apart by the folder where two of a kind are equal, then by a number."""
     named: dict[Path, str] = {}
     taken: set[tuple[str, str]] = set()
-    stems = {path: _stem(path) for path in paths}
+    stems = {path: _stem(path, recipes) for path in paths}
     for path in sorted(stems):
         alike = [other for other in stems if (stems[other], kinds[other]) == (stems[path], kinds[path])]
         name = stems[path] if len(alike) == 1 else f"{path.resolve().parent.name}/{stems[path]}"
@@ -178,7 +184,7 @@ def _names(paths: Iterable[Path], kinds: dict[Path, str]) -> dict[Path, str]:
     return named
 
 
-def _stem(path: Path) -> str:
+def _stem(path: Path, recipes: dict[Path, str]) -> str:
     folder = path.resolve().parent
     if path.name == LOG:
         return folder.name
@@ -187,7 +193,8 @@ def _stem(path: Path) -> str:
     if scored and RUN_FOLDER.fullmatch(
         folder.name
     ):  # of a suite: TASK/ENCODER/seed42-…/test-calibrated-1a2b3c4d
-        run = [folder.parent.parent.name, folder.parent.name, folder.name.rsplit("-", 1)[0]]
+        seed = with_recipe(recipes.get(folder, ""), folder.name.rsplit("-", 1)[0])
+        run = [folder.parent.parent.name, folder.parent.name, seed]
         return " · ".join(run if scored[1] == "test" else [*run, scored[1]])
     return stem
 
