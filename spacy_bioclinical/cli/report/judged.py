@@ -252,4 +252,24 @@ def _calibrated(name: str, data: dict[str, Any]) -> list[Part]:
             "recall on dev",
         )
         parts.append(Table(f"{name}: recall that is promised, in %", columns, promised, note=note, main=True))
-    return parts
+    prices = {component: price for component, price in (target.get("price") or {}).items() if price}
+    return [*parts, *_priced(name, prices)]
+
+
+def _priced(name: str, prices: dict[str, dict[str, Any]]) -> list[Part]:
+    """RETURNS (list[Part]): what promised recalls cost on dev, before and after; nothing where none is told."""
+    rows = [
+        (
+            *(component, side, number(each["entities"]), percent(each["precision"])),
+            *(f"{each['words_flagged_per_1000']:.1f}", percent(each["word_precision"])),
+        )
+        for component, price in prices.items()
+        for side, each in (("before", price["before"]), ("after", price["after"]))
+    ]
+    if not rows:
+        return []
+    header = (
+        *("component", "", "entities found", "precision, %"),
+        *("words flagged of 1,000", "of them in a gold mention, %"),
+    )
+    return [Table(f"{name}: what that recall costs on dev", header, rows, 2, main=True)]
