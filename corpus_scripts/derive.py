@@ -1,4 +1,4 @@
-"""Make what the converter reads of what a publisher gives, where the two differ: ASQ-PHI's queries, a table of all."""
+"""Make what the converter reads of what a publisher gives, where the two differ: ASQ-PHI here, and a table of all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpus_scripts.derive_hoc import make_hoc
+from corpus_scripts.derive_mtsamples import make_mtsamples
 from corpus_scripts.formats.files import read_text
 from corpus_scripts.formats.jsonl import write_jsonl
 from corpus_scripts.record import Record, TextSpan
@@ -84,4 +85,5 @@ def _place(text: str, values: Iterator[tuple[str, str]], lost: list[int]) -> lis
 DERIVED: Mapping[str, Rule] = {
     "asq_phi/asq_phi_spans.jsonl": Rule("synthetic_clinical_queries.txt", make_asq_phi),
     "hoc/hoc.jsonl": Rule("Hallmarks-of-Cancer.tar.gz", make_hoc),
+    "mtsamples/mtsamples_multilabel.jsonl": Rule("mtsamples.rda", make_mtsamples),
 }

@@ -755,6 +755,10 @@ class Errors(metaclass=_WithCode):
         "Record '{record}' cannot be written as brat: {why}. Write --format jsonl, which can, or add --lossy to leave such "
         "things out, counted."
     )
+    BC661 = (
+        "{path} is in R's format, and the package that reads it is not installed. Type: python -m pip install "
+        "'spacy-bioclinical[corpora]', then the same command again."
+    )
     BC630 = (
         "{path}, line {line}: {why}. A table has a header, then rows with as many columns; a cell that holds the "
         "separator, a line break or a quote stands in quotes, and quotes in it are doubled. Name columns with "

@@ -120,7 +120,7 @@ def forget_words(model: Path) -> None:
 def forget_folders(model: Path) -> None:
     """Take the folders of this machine out of a saved pipeline's config: of a path from outside the last part stays.
 
-    A pipeline reads none of them again, but "/home/name/ward7/encoder" tells who trained where and on whose notes.
+    A pipeline reads none of them again, but "/srv/ward7/encoder" tells who trained where and on whose notes.
     Paths within the folder of work ("corpus/deid") stay.
 
     model (Path): Folder of a pipeline, changed in place.
