@@ -34,7 +34,7 @@ def suite_file(root: Path) -> Path:
     for name, (recipe, value) in RUNS.items():
         rows.append(row(trained / name, recipe, value))
         (trained / name).mkdir(parents=True)
-        (trained / name / "log.csv").write_text("step,score\n10,0.5\n20,0.75\n")
+        (trained / name / "log.csv").write_text("step,epoch,score\n10,0,0.5\n20,1,0.75\n")
     path = root / "suite.json"
     path.write_text(json.dumps({"format": "spacy-bioclinical.suite", "rows": rows}))
     return path
@@ -44,6 +44,7 @@ def test_logs_of_a_suite_are_named_after_recipe_value_and_seed(tmp_path):
     logs = read_inputs([suite_file(tmp_path)]).of("log")
     assert {found.content.group for found in logs} == {"wards · tiny"}
     assert sorted(found.content.line for found in logs) == sorted(LINES)
+    assert {found.name for found in logs} == {f"wards · tiny · {line}" for line in LINES}
     assert {found.content.line for found in read_inputs([tmp_path / "training"]).of("log")} == {
         "seed42",
         "seed43",
@@ -54,6 +55,7 @@ def test_learning_curves_and_their_table_tell_the_recipes_apart(tmp_path):
     section = curve_section(read_inputs([suite_file(tmp_path)]))
     table = next(part for part in section.parts if hasattr(part, "rows"))
     assert {line[0] for line in table.rows} == LINES
+    assert {line[2] for line in table.rows} == {"2"}  # epochs; the log counts from 0
     drawn = "".join(str(part) for part in section.parts)
     for line in LINES:
         assert line in drawn

@@ -272,3 +272,13 @@ def test_rows_of_another_process_are_kept(root):
     run_cells(cells[:1], make_place(root, StubRunner()), make_results(root), progress=False)
     run_cells(cells[1:], make_place(root, StubRunner()), mine, progress=False)
     assert len(make_results(root).rows()) == 2
+
+
+def test_rows_stand_by_the_numbers_in_their_names(tmp_path):
+    results = Results(tmp_path / "suite.json")
+    names = ["window-8192", "window-128", "crf", "window-512", "9", "10"]
+    for number, name in enumerate(names):
+        place = {"task": "t", "encoder": {"name": "base-12"}, "recipe": {"name": name}, "seed": 42}
+        results.add_row({**place, "signature": f"s{number}"})
+    order = ["9", "10", "crf", "window-128", "window-512", "window-8192"]
+    assert [row["recipe"]["name"] for row in Results(tmp_path / "suite.json").rows()] == order

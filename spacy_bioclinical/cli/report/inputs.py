@@ -186,16 +186,17 @@ def _names(paths: Iterable[Path], kinds: dict[Path, str], recipes: dict[Path, st
 
 def _stem(path: Path, recipes: dict[Path, str]) -> str:
     folder = path.resolve().parent
-    if path.name == LOG:
-        return folder.name
-    stem = next(path.name[: -len(ending)] for ending in (*ENDINGS, path.suffix) if path.name.endswith(ending))
+    stem = folder.name
+    if path.name != LOG:
+        stem = next(
+            path.name[: -len(ending)] for ending in (*ENDINGS, path.suffix) if path.name.endswith(ending)
+        )
     scored = SCORED_PART.fullmatch(stem)
-    if scored and RUN_FOLDER.fullmatch(
-        folder.name
-    ):  # of a suite: TASK/ENCODER/seed42-…/test-calibrated-1a2b3c4d
+    if RUN_FOLDER.fullmatch(folder.name) and (scored or path.name == LOG):
+        # of a suite: TASK/ENCODER/seed42-…/log.csv, or test-calibrated-1a2b3c4d.json beside it
         seed = with_recipe(recipes.get(folder, ""), folder.name.rsplit("-", 1)[0])
         run = [folder.parent.parent.name, folder.parent.name, seed]
-        return " · ".join(run if scored[1] == "test" else [*run, scored[1]])
+        return " · ".join(run if not scored or scored[1] == "test" else [*run, scored[1]])
     return stem
 
 

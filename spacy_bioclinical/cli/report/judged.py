@@ -80,8 +80,9 @@ def _best_row(log: TrainingLog) -> tuple[str, ...] | None:
     best = max(scored, key=lambda row: (row["score"], row["step"]))
     seconds = max((row.get("seconds", 0.0) for row in log.rows), default=0.0)
     last = log.rows[-1]
+    begun = None if last.get("epoch") is None else last["epoch"] + 1  # the log counts from 0, as spaCy does
     return (
-        *(log.line, number(last["step"]), number(last.get("epoch"))),
+        *(log.line, number(last["step"]), number(begun)),
         *(percent(best["score"]), number(best["step"]), f"{seconds / 60:.1f}"),
     )
 

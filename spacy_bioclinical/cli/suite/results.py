@@ -5,6 +5,7 @@ file is read again before each write, so rows of other suites that share it stay
 """
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,14 @@ class Results:
         return {**empty, **data}
 
 
-def _place(entry: dict[str, Any]) -> tuple[str, str, str]:
-    return (str(entry["task"]), _name(entry["encoder"]), _name(entry["recipe"]))
+def _place(entry: dict[str, Any]) -> tuple[tuple[str | int, ...], ...]:
+    names = (str(entry["task"]), _name(entry["encoder"]), _name(entry["recipe"]))
+    return tuple(_in_order(name) for name in names)
+
+
+def _in_order(name: str) -> tuple[str | int, ...]:
+    """RETURNS (tuple): a key that sorts window-512 before window-2048: text and number in turn."""
+    return tuple(int(part) if k % 2 else part for k, part in enumerate(re.split(r"([0-9]+)", name)))
 
 
 def _name(value: Any) -> str:
