@@ -43,7 +43,7 @@ def calibrate_cli(
         None, "--to-come", min=1, help="Number of mentions the promise is about; default: any number"
     ),
     thresholds: bool = typer.Option(
-        True, "--thresholds/--no-thresholds", help="Choose thresholds of largest F1 for labels and spans"
+        True, "--thresholds/--no-thresholds", help="Choose thresholds of large F1 for labels and spans"
     ),
     check_splits: int = typer.Option(
         0, "--check-splits", min=0, help="Try the promise out on so many random halves of the documents"

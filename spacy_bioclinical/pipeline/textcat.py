@@ -199,7 +199,7 @@ class BioClinicalMultiLabelTextCat(CalibratedTextCat, MultiLabel_TextCategorizer
         self.cfg["thresholds"] = {label: round(float(value), DECIMALS) for label, value in values.items()}
 
     def tune_thresholds(self, examples: Iterable[Example]) -> dict[str, float]:
-        """Choose the thresholds of largest F1 per label and keep them; see `models/thresholds.py`.
+        """Choose a threshold of large F1 for each label and keep it; see `models/thresholds.py`.
 
         examples (Iterable[Example]): a development set with predictions in `eg.predicted.cats`, made with the
             temperature that the component will keep.

@@ -48,7 +48,7 @@ def calibrate(
 
     nlp (Language): the pipeline.
     golds (Iterable[Doc]): the development corpus, of the pipeline's vocabulary; not what it was trained on.
-    thresholds (bool): choose also thresholds of largest F1.
+    thresholds (bool): choose also thresholds of large F1.
     wish (RecallWish | None): a recall to be promised by every `bioclinical_ner`.
     RETURNS (list[Calibrated]): of each component that could be, in the order of the pipeline.
     RAISES (ValueError): BC464 if nothing can be, BC466 if a recall is wished but no entities can be judged, BC460 if it

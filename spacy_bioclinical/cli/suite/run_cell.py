@@ -104,7 +104,7 @@ def run_cell(cell: Cell, place: Workplace, gpu_id: int) -> dict[str, Any]:
 
 
 def calibrate(folder: Path, dev: Path, place: Workplace, gpu_id: int) -> tuple[Path, dict[str, Any]]:
-    """Calibrate a copy of a cell's best model on dev, anew each time: temperatures, and thresholds of largest F1.
+    """Calibrate a copy of a cell's best model on dev, anew each time: temperatures, and thresholds of large F1.
 
     folder (Path): of the cell. dev (Path): as it was trained with. place (Workplace), gpu_id (int): see `run_cell`.
     RETURNS (tuple): the copy; "components" and "signature" of what was found, see `describe_calibration`.
