@@ -1,8 +1,10 @@
 """Shared fixtures: invented notes, and tiny encoder folders in the hub's layout, made once for the whole run."""
 
 import json
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import spacy
 from spacy.util import fix_random_seed
@@ -31,6 +33,10 @@ LONGEST = (
     "cli/test_suite_run.py",
     "families/test_whole_path.py",
 )
+# Property tests try the same examples in each run; with FUZZ_EXAMPLES=1000 more of them, and others each time.
+hypothesis.settings.register_profile("same", derandomize=True)
+if "FUZZ_EXAMPLES" not in os.environ:
+    hypothesis.settings.load_profile("same")
 SPECIALS = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
 
 

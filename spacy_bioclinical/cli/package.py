@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import typer
 from wasabi import msg
@@ -24,8 +23,6 @@ from spacy_bioclinical.errors import Errors
 
 PLUGIN = "spacy-bioclinical"
 REQUIRED = ("torch", "transformers")
-# Paths that begin at the root of a file system, of any kind, at home, or above the folder of work.
-OUTSIDE = re.compile(r"(?:[A-Za-z]:)?[\\/].*\w|~[\w-]*[\\/]|\.\.[\\/]", re.DOTALL)
 
 
 @bioclinical.command("package")
@@ -76,6 +73,7 @@ def build_pipeline_wheel(
         BC516 if the plugin is not installed.
     """
     from spacy_bioclinical.cli.package_card import packaged_readme
+    from spacy_bioclinical.cli.package_config import packaged_config
 
     meta = json.loads((model / "meta.json").read_text(encoding="utf8"))
     ranges = plugin_requirements()
@@ -88,7 +86,7 @@ def build_pipeline_wheel(
         (copy / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf8")
         (copy / "README.md").write_text(readme, encoding="utf8")
         forget_words(copy)
-        forget_folders(copy)
+        (copy / "config.cfg").write_bytes(packaged_config(model))
         package = Path(temporary) / "package"
         package.mkdir()
         arguments = ["-m", "spacy", "package", str(copy), str(package), "--name", name, "--version", version]
@@ -115,32 +113,6 @@ def forget_words(model: Path) -> None:
         for label in labels:
             kept.add(label)
     kept.to_disk(model / "vocab" / "strings.json")
-
-
-def forget_folders(model: Path) -> None:
-    """Take the folders of this machine out of a saved pipeline's config: of a path from outside the last part stays.
-
-    A pipeline reads none of them again, but "/srv/ward7/encoder" tells who trained where and on whose notes.
-    Paths within the folder of work ("corpus/deid") stay.
-
-    model (Path): Folder of a pipeline, changed in place.
-    """
-    from thinc.api import Config
-
-    path = model / "config.cfg"
-    config = Config().from_disk(path, interpolate=False)
-    Config(_without_folders(config)).to_disk(path, interpolate=False)
-
-
-def _without_folders(value: Any) -> Any:
-    """RETURNS (Any): the same setting, block or list, each path from outside cut down to its last part."""
-    from spacy_bioclinical.cli.package_facts import last_part
-
-    if isinstance(value, dict):
-        return {key: _without_folders(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(each) for each in value]
-    return (isinstance(value, str) and OUTSIDE.match(value) and last_part(value)) or value
 
 
 def plugin_requirements() -> dict[str, str]:

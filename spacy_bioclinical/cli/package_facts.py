@@ -24,9 +24,9 @@ class PipelineFacts:
 
     encoder (str): its name and shape. encoder_sha256 (str): of the weights it began with. context (int): most pieces
     of a window, special ones included. overlap (int): pieces that windows share. on_overflow (str): "window" or
-    "error". config_sha256 (str): of config.cfg. sha256 (str): of all files, see `training/model_hash.py`. data (list):
-    part, file name, SHA-256 or None. seed (int). steps (str): how long the config trains at most. versions (dict): of
-    the libraries that are here now.
+    "error". config_sha256 (str): of config.cfg in the package. sha256 (str): of all files, see
+    `training/model_hash.py`. data (list): part, file name, SHA-256 or None. seed (int). steps (str): how long the
+    config trains at most. versions (dict): of the libraries that are here now.
     """
 
     encoder: str | None
@@ -50,6 +50,7 @@ def pipeline_facts(model: Path) -> PipelineFacts:
     """
     from spacy.util import load_config
 
+    from spacy_bioclinical.cli.package_config import packaged_config
     from spacy_bioclinical.cli.suite.config_text import steps_of
     from spacy_bioclinical.training.model_hash import model_hash
 
@@ -58,7 +59,7 @@ def pipeline_facts(model: Path) -> PipelineFacts:
     seed = training.get("seed")
     return PipelineFacts(
         **_encoder_facts(model, config),
-        config_sha256=hashlib.sha256((model / "config.cfg").read_bytes()).hexdigest(),
+        config_sha256=hashlib.sha256(packaged_config(model)).hexdigest(),
         sha256=model_hash(model),
         data=[(part, last_part(path), _data_hash(path)) for part, path in _corpora(config)],
         seed=seed if isinstance(seed, int) else None,

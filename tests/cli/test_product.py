@@ -16,14 +16,13 @@ from spacy_bioclinical import __version__
 from spacy_bioclinical.cli.install import install_and_compare, present_versions, wheel_requirements
 from spacy_bioclinical.cli.outputs import compare, describe
 from spacy_bioclinical.cli.package import (
-    _without_folders,
     build_pipeline_wheel,
-    forget_folders,
     forget_words,
     outputs_path,
     plugin_requirements,
     requirement_name,
 )
+from spacy_bioclinical.cli.package_config import packaged_config, without_folders
 from spacy_bioclinical.cli.wheel import build_wheel, copy_sources
 
 SECRET = "Zebulonquist"
@@ -167,7 +166,7 @@ def test_forgetting_folders_changes_no_output_and_leaves_no_path(trained, tmp_pa
     config["paths"]["train"] = "corpus/deid/train.spacy"
     config["corpora"]["train"]["path"] = ["/srv/ward 7/a.spacy", "~/ward 7/b.spacy", "${paths.train}"]
     config.to_disk(copy / "config.cfg", interpolate=False)
-    forget_folders(copy)
+    (copy / "config.cfg").write_bytes(packaged_config(copy))
     written = (copy / "config.cfg").read_text()
     assert "ward" not in written
     assert str(tmp_path.parent) not in written
@@ -196,7 +195,7 @@ def test_forgetting_folders_changes_no_output_and_leaves_no_path(trained, tmp_pa
     ],
 )
 def test_only_paths_from_outside_are_cut(setting, kept):
-    assert _without_folders({"block": {"setting": setting}}) == {"block": {"setting": kept}}
+    assert without_folders({"block": {"setting": setting}}) == {"block": {"setting": kept}}
 
 
 def test_outputs_hold_offsets_and_scores_but_no_text(trained, tmp_path):
