@@ -25,14 +25,14 @@ def make_mtsamples(source: Path, target: Path) -> int:
     notes: dict[str, tuple[str, set[str]]] = {}
     taken: set[str] = set()
     n_empty = 0
-    for number, text, label in _rows(source):
+    for place, (number, text, label) in enumerate(_rows(source), 1):
         if not text or not label:
             n_empty += 1
             continue
         if text not in notes:
             if number in taken:
                 raise ValueError(
-                    Errors.BC654.format(path=source, why=f"note_id {number} stands for two texts")
+                    Errors.BC654.format(path=source, why=f"row {place} has the note_id of another text")
                 )
             taken.add(number)
         notes.setdefault(text, (number, set()))[1].add(label)

@@ -76,12 +76,12 @@ def test_other_files_are_refused_without_their_words(tmp_path):
         tmp_path / "other.rda",
         {"x": pandas.DataFrame({"note_id": pandas.Series(["Secretname"], dtype=object)})},
     )
-    saved(tmp_path / "twice.rda", [(1, "A", "Secretname one."), (1, "A", "Secretname two.")])
+    saved(tmp_path / "twice.rda", [("Secretname", "A", "One."), ("Secretname", "A", "Two.")])
     for name, told in (
         ("cut.rda", "no readable R data"),
         ("no.rda", "no readable R data"),
         ("other.rda", "no data frame with columns note_id, transcription, medical_specialty"),
-        ("twice.rda", "note_id 1 stands for two texts"),
+        ("twice.rda", "row 2 has the note_id of another text"),
     ):
         with pytest.raises(ValueError, match="BC654") as error:
             make_mtsamples(tmp_path / name, tmp_path / "notes.jsonl")
